@@ -1,0 +1,54 @@
+# Sourced by the other scripts. ensure_environment [test]: make .venv hold the project and what it needs.
+# Takes no time when nothing changed since the last call.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+say() { printf '%s\n' "$*" >&2; }
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            printf '%s' "$candidate"
+            return
+        fi
+    done
+    say "gproxy needs Python 3.11 or newer: install it, or name one: PYTHON=/path/to/python3 $0"
+    exit 1
+}
+
+create_venv() {
+    local python
+    python=$(find_python) || exit 1
+    # Debian keeps the part of Python that makes environments in a package of its own.
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+            say "Installing the Debian package python3-venv ..."
+            { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv; } >/dev/null
+        else
+            say "This Python cannot make a virtual environment: install its venv module (Debian: python3-venv)"
+            exit 1
+        fi
+    fi
+    "$python" -m venv --clear .venv
+}
+
+ensure_environment() {
+    local extra=${1:-} stamp state
+    exec 9>.venv.lock
+    command -v flock >/dev/null && flock 9 # two scripts started at once install once
+    .venv/bin/python -c 'import pip' 2>/dev/null || { say "Creating the virtual environment .venv ..."; create_venv; }
+    # An environment knows its own path, so a moved checkout counts as changed.
+    state="$(cat setup.py gproxy/__init__.py | sha256sum) $PWD $(.venv/bin/python -V)"
+    for stamp in ".venv/.installed-${extra:-run}" .venv/.installed-test; do
+        if [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then
+            exec 9>&-
+            return
+        fi
+    done
+    say "Installing gproxy${extra:+ and its $extra tools} into .venv ..."
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --editable ".${extra:+[$extra]}" || exit 1
+    printf '%s\n' "$state" >".venv/.installed-${extra:-run}"
+    exec 9>&-
+}

@@ -1,0 +1,73 @@
+"""Metadata of the distribution; build requirements and tool settings are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+
+def version() -> str:
+    """Return the version from the package's source, read as text: building imports nothing of ours."""
+    source = (HERE / "gproxy" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__(?:: \w+)? = "([^"]+)"$', source, re.MULTILINE)
+    if found is None:
+        raise SystemExit('gproxy/__init__.py has no line of the form: __version__ = "1.2.3"')
+    return found.group(1)
+
+
+setup(
+    name="gproxy",
+    version=version(),
+    description="A pre-forking HTTP gateway with live configuration, nearly as fast as nginx",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=["http", "gateway", "reverse proxy", "load balancer", "api gateway", "gevent"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: No Input/Output (Daemon)",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Internet :: WWW/HTTP",
+        "Topic :: Internet :: Proxy Servers",
+    ],
+    packages=find_packages(include=["gproxy", "gproxy.*"]),
+    python_requires=">=3.11",
+    install_requires=[
+        "gevent>=24.2",
+        "geventhttpclient>=2.6.1",  # older ones resend a POST by themselves
+        "google-re2>=1.1",
+        "psutil>=5.9",
+        "pydantic>=2.6",
+        "PyYAML>=6.0",
+        "tomli_w>=1.0",
+    ],
+    extras_require={
+        "test": [
+            "h11>=0.14",
+            "hypothesis>=6.90",
+            "mypy>=1.8",
+            "pytest>=8.0",
+            "pytest-timeout>=2.2",
+            "pytest-xdist>=3.5",
+            "ruff>=0.5",
+            "trustme>=1.1",
+            "types-psutil",
+            "types-PyYAML",
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            "gproxy=gproxy.__main__:main",
+            "gproxyctl=gproxy.ctl.__main__:main",
+        ],
+    },
+    zip_safe=False,
+)
