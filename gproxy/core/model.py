@@ -1,0 +1,159 @@
+"""The configuration documents (servers, clusters, APIs): every field with its type, default and limits.
+
+A document is *normalised* when every default is filled in, in the order of the fields here: what the readers
+of a snapshot get. It is *compact* when it holds only what differs from a default: what the store keeps.
+Only the configuration files of `gproxy.core` import this module; a worker never loads pydantic.
+"""
+
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from gproxy.core import grammar
+from gproxy.core.pattern import Pattern
+
+#: Largest number of a limit: far above any use, far below what a counter cell holds.
+MOST: Final = 1_000_000_000
+MOST_PRIORITY: Final = 1_000_000
+
+
+def _path(text: str) -> str:
+    Pattern.parse(text)
+    return text
+
+
+def _in_order(edits: dict[str, str]) -> dict[str, str]:
+    """Put header fields in one order: they are independent, and equal edits must give equal documents."""
+    return dict(sorted(edits.items()))
+
+
+T = TypeVar("T")
+Name = Annotated[str, AfterValidator(grammar.name)]
+HeaderName = Annotated[str, AfterValidator(grammar.header_name)]
+HeaderValue = Annotated[str, AfterValidator(grammar.header_value)]
+HeaderFields = Annotated[dict[HeaderName, HeaderValue], AfterValidator(_in_order)]
+FileName = Annotated[str, AfterValidator(grammar.file_name)]
+Seconds = Annotated[float, Field(ge=0, le=MOST)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+# Strict about the items, but a JSON array arrives as a list.
+ExactlyOne = Annotated[tuple[T, ...], Field(strict=False, min_length=1, max_length=1)]
+Set = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(grammar.unique)]
+
+
+class Part(BaseModel):
+    """What all documents have in common: no unknown field, no guessed types, no change once built."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Tls(Part):
+    """How to speak TLS to an `https` server. `server_name` defaults to the host of the address."""
+
+    verify: bool = True
+    server_name: Annotated[str, AfterValidator(grammar.server_name)] | None = None
+    ca_file: FileName | None = None
+    cert_file: FileName | None = None
+    key_file: FileName | None = None
+
+    @model_validator(mode="after")
+    def _has_both_or_none(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        return self
+
+
+class Timeouts(Part):
+    """Deadlines in seconds: None falls back to the next wider setting (API, cluster, INI), 0 is no limit."""
+
+    connect_s: Seconds | None = None
+    response_s: Seconds | None = None
+    total_s: Seconds | None = None
+
+
+class HeaderEdits(Part):
+    """Edits of header fields, in the order remove, set (replaces the field), add (beside the field)."""
+
+    set: HeaderFields = {}
+    add: HeaderFields = {}
+    remove: Set[HeaderName] = ()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        for names in (self.set, self.add, self.remove):
+            grammar.unique(tuple(name.lower() for name in names))
+        both = {name.lower() for name in self.set} & {name.lower() for name in self.remove}
+        if both:
+            raise ValueError(f'"{min(both)}" is in set and in remove: set already replaces it')
+        return self
+
+
+class Server(Part):
+    """A backend. `name` defaults to the address; `burst` 0 means as large as `max_qps`."""
+
+    name: Name
+    address: Annotated[str, AfterValidator(grammar.address)]
+    scheme: Literal["http", "https"] = "http"
+    weight: Annotated[int, Field(ge=0, le=1000)] = 1
+    status: Literal["up", "down", "drain"] = "up"
+    backup: bool = False
+    max_qps: Count = 0
+    burst: Count = 0
+    max_connections: Count = 0
+    slow_start_s: Seconds = 0.0
+    tls: Tls = Tls()
+
+    @model_validator(mode="after")
+    def _uses_its_tls(self) -> Self:
+        if self.scheme == "http" and self.tls != Tls():
+            raise ValueError("tls is given, but scheme is http")
+        return self
+
+
+class Cluster(Part):
+    """Servers that provide the same service; its timeouts are defaults for the APIs that use it."""
+
+    name: Name
+    servers: Set[Name] = ()
+    load_balance: Literal["round_robin"] = "round_robin"
+    timeouts: Timeouts = Timeouts()
+
+
+class Node(Part):
+    """Where an API sends a request."""
+
+    cluster: Name
+
+
+class Api(Part):
+    """What callers see. Empty `hosts` and `methods` match all; a higher `priority` comes first."""
+
+    name: Name
+    hosts: Set[Annotated[str, AfterValidator(grammar.host_pattern)]] = ()
+    methods: Set[Annotated[str, AfterValidator(grammar.method)]] = ()
+    path: Annotated[str, AfterValidator(_path)]
+    priority: Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)] = 0
+    status: Literal["up", "down"] = "up"
+    preserve_host: bool = True
+    request_headers: HeaderEdits = HeaderEdits()
+    response_headers: HeaderEdits = HeaderEdits()
+    timeouts: Timeouts = Timeouts()
+    nodes: ExactlyOne[Node]
+    tags: Set[Name] = ()
+
+
+#: Kind -> model. Kinds refer only to kinds before them: a cluster names servers, an API names clusters.
+MODELS: Final[dict[str, type[Server] | type[Cluster] | type[Api]]] = {
+    "server": Server,
+    "cluster": Cluster,
+    "api": Api,
+}
+
+
+def normalised(entity: Part) -> dict[str, Any]:
+    """Return the document with every default, as plain JSON values."""
+    return entity.model_dump(mode="json")
+
+
+def compact(entity: Part) -> dict[str, Any]:
+    """Return the document without what is a default anyway, as plain JSON values."""
+    return entity.model_dump(mode="json", exclude_defaults=True)

@@ -1,0 +1,103 @@
+"""The snapshot file: the last good configuration of a node, written by `sync`, read by every worker.
+
+Line 1 is a JSON header with the store revision, the source and a hash of the rest; each further line is one
+object, `["server", {normalised document}]`. An object that has not changed gives an identical line, so that a
+reader can tell by comparing bytes. The file is replaced whole: a reader sees the old one or the new one.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+FORMAT: Final = 1
+FILE_NAME: Final = "snapshot.jsonl"
+
+
+class SnapshotError(Exception):
+    """The file cannot be used; the text is one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A snapshot as it was read. `written_at` is UTC in ISO 8601, `lines` come without their line ends."""
+
+    revision: int
+    source: str
+    written_at: str
+    lines: list[bytes]
+
+
+def render(kind: str, document: dict[str, Any]) -> bytes:
+    """Return the line of one object: keys in the order of the document, no blanks, ASCII."""
+    return json.dumps([kind, document], separators=(",", ":")).encode("ascii")
+
+
+def write(path: Path, revision: int, source: str, lines: Sequence[bytes]) -> None:
+    """Replace the file in one step; on failure the old one stays. Raises OSError (full disk, no permission)."""
+    body = b"\n".join([*lines, b""]) if lines else b""
+    header = {
+        "format": FORMAT,
+        "revision": revision,
+        "source": source,
+        "written_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "objects": len(lines),
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
+    fresh = path.with_name(path.name + ".new")
+    try:
+        with fresh.open("wb") as file:
+            file.write(json.dumps(header, separators=(",", ":")).encode("ascii") + b"\n")
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def read(path: Path) -> Stored:
+    """Read and check the whole file. Raises SnapshotError."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise SnapshotError(f"{path}: there is no snapshot yet") from None
+    except OSError as error:
+        raise SnapshotError(f"{path}: cannot be read: {error.strerror}") from None
+    first, _, body = content.partition(b"\n")
+    header = _header(path, first)
+    if hashlib.sha256(body).hexdigest() != header["sha256"]:
+        raise SnapshotError(f"{path}: truncated or damaged (its hash does not fit)")
+    lines = body.splitlines()
+    if len(lines) != header["objects"]:
+        raise SnapshotError(f"{path}: {len(lines)} objects instead of {header['objects']}")
+    return Stored(header["revision"], header["source"], header["written_at"], lines)
+
+
+def _header(path: Path, line: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(line)
+        version = header["format"]
+    except (ValueError, TypeError, KeyError):
+        raise SnapshotError(f"{path}: not a snapshot file, or cut off in its first line") from None
+    if not isinstance(version, int) or version > FORMAT:
+        raise SnapshotError(f"{path}: written by a newer version (format {version}, this one reads {FORMAT})")
+    shape = {"revision": int, "source": str, "written_at": str, "objects": int, "sha256": str}
+    if not all(isinstance(header.get(key), kind) for key, kind in shape.items()):
+        raise SnapshotError(f"{path}: its first line lacks a field")
+    return dict(header)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
