@@ -1,0 +1,256 @@
+"""The INI file: one table of keys, parsed whole, every problem reported at once.
+
+`KEYS` says for each key its parser, its default (as INI text) and its meaning; `conf/gproxy.ini` is that
+table written out. A parser raises ValueError with the rest of the sentence "[section] key = value: ...".
+"""
+
+import configparser
+import difflib
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from gproxy import settings_values as values
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+#: Used when `gproxy` is started without -c and this file exists.
+DEFAULT_PATH: Final = Path("conf/gproxy.ini")
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. `problems` has one line per problem, with section, key and value."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class GproxySection:
+    """[gproxy]: addresses, processes and how they stop."""
+
+    bind: tuple[str, ...]
+    workers: int
+    run_dir: Path
+    graceful_timeout_s: float
+    hang_timeout_s: float
+    trusted_proxies: tuple[Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSection:
+    """[store]: where the configuration lives."""
+
+    url: str
+    username: str
+    password_file: Path | None
+    ca_file: Path | None
+    cert_file: Path | None
+    key_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogSection:
+    """[log]: `file` is a path or "-"; `access` a path, "-" or "off"."""
+
+    level: str
+    file: str
+    access: str
+    access_format: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsSection:
+    """[limits]: 0 means no limit."""
+
+    head_bytes: int
+    head_fields: int
+    target_bytes: int
+    body_bytes: int
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutsSection:
+    """[timeouts]: seconds, 0 means no limit."""
+
+    head_s: float
+    body_s: float
+    client_idle_s: float
+    connect_s: float
+    response_s: float
+    upstream_idle_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSection:
+    """[control]: the monitor's own address."""
+
+    bind: str
+
+
+@dataclass(frozen=True, slots=True)
+class FiltersSection:
+    """[filters]: `extra` holds "package.module:Class"."""
+
+    extra: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a node, checked. Sections and keys carry their INI names."""
+
+    gproxy: GproxySection
+    store: StoreSection
+    log: LogSection
+    limits: LimitsSection
+    timeouts: TimeoutsSection
+    control: ControlSection
+    filters: FiltersSection
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One INI key: `default` is INI text, `doc` one line for people."""
+
+    section: str
+    name: str
+    parse: Callable[[str], object]
+    default: str
+    doc: str
+
+
+SECTIONS: Final[Mapping[str, Callable[..., Any]]] = {
+    "gproxy": GproxySection,
+    "store": StoreSection,
+    "log": LogSection,
+    "limits": LimitsSection,
+    "timeouts": TimeoutsSection,
+    "control": ControlSection,
+    "filters": FiltersSection,
+}
+
+KEYS: Final = (
+    Key("gproxy", "bind", values.binds, "127.0.0.1:8080",
+        "Public addresses, comma list: host:port, [v6]:port, :port (every IPv4 address), unix:/path."),
+    Key("gproxy", "workers", values.workers, "auto",
+        "Worker processes: auto (one per usable core) or a number."),
+    Key("gproxy", "run_dir", values.path, "run",
+        "Folder for the pid file, the shared memory and the last good snapshot."),
+    Key("gproxy", "graceful_timeout_s", values.seconds, "30",
+        "Longest time a worker may take to finish its requests on TERM, TTOU or a reload (0: no limit)."),
+    Key("gproxy", "hang_timeout_s", values.seconds, "10",
+        "A worker whose loop has stood still for so long is killed and replaced (0: never)."),
+    Key("gproxy", "trusted_proxies", values.networks, "",
+        "Networks whose X-Forwarded-* and Forwarded headers are believed, comma list of CIDR."),
+    Key("store", "url", values.store_url, "sqlite:///run/gateway.db",
+        "Configuration store: sqlite:///path (embedded) or etcd://host:port[,host:port]/prefix."),
+    Key("store", "username", values.text, "", "etcd user name."),
+    Key("store", "password_file", values.optional_path, "", "File holding the etcd password."),
+    Key("store", "ca_file", values.optional_path, "", "Certificates that etcd is checked against (PEM)."),
+    Key("store", "cert_file", values.optional_path, "", "Client certificate for etcd (PEM)."),
+    Key("store", "key_file", values.optional_path, "", "Key of the client certificate (PEM)."),
+    Key("log", "level", values.one_of("debug", "info", "warning", "error"), "info",
+        "debug, info, warning or error."),
+    Key("log", "file", values.log_target("-"), "-", "Program log: - (standard error) or a path."),
+    Key("log", "access", values.log_target("off", "-"), "off",
+        "Access log: off, - (standard output) or a path."),
+    Key("log", "access_format", values.one_of("json", "combined"), "json", "json or combined."),
+    Key("limits", "head_bytes", values.whole, "32768", "Largest request head, else 431 (0: no limit)."),
+    Key("limits", "head_fields", values.whole, "100", "Most fields in a head, else 431 (0: no limit)."),
+    Key("limits", "target_bytes", values.whole, "8192", "Longest request target, else 414 (0: no limit)."),
+    Key("limits", "body_bytes", values.whole, "0", "Largest request body, else 413 (0: no limit)."),
+    Key("limits", "connections", values.whole, "0", "Most client connections per worker (0: no limit)."),
+    Key("timeouts", "head_s", values.seconds, "10", "For a client to send a request head (0: no limit)."),
+    Key("timeouts", "body_s", values.seconds, "30", "Between two pieces of a request body (0: no limit)."),
+    Key("timeouts", "client_idle_s", values.seconds, "60",
+        "For an idle client connection to send its next request (0: no limit)."),
+    Key("timeouts", "connect_s", values.seconds, "3", "To connect to a server (0: no limit)."),
+    Key("timeouts", "response_s", values.seconds, "30",
+        "For a server to send its response head, and between two pieces of its body (0: no limit)."),
+    Key("timeouts", "upstream_idle_s", values.seconds, "60",
+        "After which an idle server connection is closed (0: no limit)."),
+    Key("timeouts", "total_s", values.seconds, "0", "For a whole request, retries included (0: no limit)."),
+    Key("control", "bind", values.bind, "127.0.0.1:9900", "Address of /healthz, /readyz and /stats."),
+    Key("filters", "extra", values.classes, "", "Filters of your own, comma list of package.module:Class."),
+)  # fmt: skip
+
+
+def load(path: Path | None, overrides: Mapping[str, Mapping[str, str]] | None = None) -> Settings:
+    """Read the INI file and check every value of it.
+
+    `path` None means `DEFAULT_PATH` if it exists, else the defaults alone. `overrides` ({section: {key:
+    text}}, from the command line) win over the file. Raises SettingsError with all problems.
+    """
+    if path is None and DEFAULT_PATH.exists():
+        path = DEFAULT_PATH
+    texts, problems = _read(path) if path is not None else ({}, [])
+    for section, keys in (overrides or {}).items():
+        texts.setdefault(section, {}).update(keys)
+    problems += _unknown(texts)
+    parsed: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
+    for key in KEYS:
+        text = texts.get(key.section, {}).get(key.name, key.default).strip()
+        try:
+            parsed[key.section][key.name] = key.parse(text)
+        except ValueError as error:
+            problems.append(f"[{key.section}] {key.name} = {text}: {error}")
+    if problems:
+        raise SettingsError(problems)
+    settings = Settings(**{section: build(**parsed[section]) for section, build in SECTIONS.items()})
+    if settings.control.bind in settings.gproxy.bind and not settings.control.bind.endswith(":0"):
+        raise SettingsError([f"[control] bind = {settings.control.bind}: is also one of [gproxy] bind"])
+    return settings
+
+
+def _read(path: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Return the texts by section and key, and what is wrong with the file as a file."""
+    parser = configparser.ConfigParser(
+        interpolation=None,
+        inline_comment_prefixes=("#", ";"),
+        default_section="",
+        empty_lines_in_values=False,
+    )
+    problems: list[str] = []
+    try:
+        parser.read_string(path.read_text("utf-8"), str(path))
+    except OSError as error:
+        problems.append(f"{path}: cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        problems.append(f"{path}: is not UTF-8 text: byte {error.start}")
+    except configparser.DuplicateOptionError as error:
+        problems.append(f"{path} line {error.lineno}: [{error.section}] {error.option} is given twice")
+    except configparser.DuplicateSectionError as error:
+        problems.append(f"{path} line {error.lineno}: [{error.section}] is given twice")
+    except configparser.MissingSectionHeaderError as error:
+        problems.append(f"{path} line {error.lineno}: there is no [section] above this line")
+    except configparser.ParsingError as error:
+        problems.extend(f"{path} line {line}: is not key = value: {text}" for line, text in error.errors)
+    if problems:  # what was read up to there is half a file
+        return {}, problems
+    return {section: dict(parser[section]) for section in parser.sections()}, []
+
+
+def _unknown(texts: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Name every section and key that does not exist, with what may have been meant."""
+    problems = []
+    for section, keys in texts.items():
+        if section not in SECTIONS:
+            problems.append(f"[{section}]: unknown section{_meant(section, SECTIONS, '[{}]')}")
+            continue
+        known = [key.name for key in KEYS if key.section == section]
+        for name, text in keys.items():
+            if name not in known:
+                elsewhere = [f"[{key.section}] {key.name}" for key in KEYS if key.name == name]
+                hint = _meant(name, known, "{}") or (f"; it belongs in {elsewhere[0]}" if elsewhere else "")
+                problems.append(f"[{section}] {name} = {text}: unknown key{hint}")
+    return problems
+
+
+def _meant(word: str, known: Mapping[str, object] | list[str], form: str) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {form.format(close[0])}?" if close else ""

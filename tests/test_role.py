@@ -1,0 +1,16 @@
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from gproxy import settings
+from gproxy.role import NO_SLOT, Context
+from gproxy.shared.table import Table
+
+
+def test_a_context_cannot_be_changed_by_a_role(tmp_path: Path) -> None:
+    table = Table.create(tmp_path / "shared.mmap", slots=1)
+    context = Context(settings.load(None), table, NO_SLOT, (), 1)
+    with pytest.raises(FrozenInstanceError):
+        context.slot = 0  # type: ignore[misc]
+    table.close()

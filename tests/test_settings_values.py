@@ -1,0 +1,77 @@
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from gproxy import settings_values as values
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "expected"),
+    [
+        (values.text, "", ""),
+        (values.path, "run", Path("run")),
+        (values.optional_path, "", None),
+        (values.optional_path, "a/b", Path("a/b")),
+        (values.whole, "0", 0),
+        (values.seconds, "0.5", 0.5),
+        (values.workers, "128", 128),
+        (values.one_of("a", "b"), "b", "b"),
+        (values.log_target("off"), "logs/x", "logs/x"),
+        (values.items, "a , b", ["a", "b"]),
+        (values.binds, "127.0.0.1:0, 127.0.0.1:0", ("127.0.0.1:0", "127.0.0.1:0")),
+        (values.bind, ":80", ":80"),
+        (values.bind, "[::1]:80", "[::1]:80"),
+        (values.bind, "localhost:65535", "localhost:65535"),
+        (values.bind, "unix:/run/x.sock", "unix:/run/x.sock"),
+        (values.networks, "", ()),
+        (values.networks, "10.0.0.0/8, ::1", (ip_network("10.0.0.0/8"), ip_network("::1/128"))),
+        (values.store_url, "sqlite:////var/x.db", "sqlite:////var/x.db"),
+        (values.store_url, "etcd://a:2379,[::1]:2379/gproxy", "etcd://a:2379,[::1]:2379/gproxy"),
+        (values.classes, "my.filters:A, b:C", ("my.filters:A", "b:C")),
+    ],
+)
+def test_good_values(parse: Callable[[str], object], text: str, expected: object) -> None:
+    assert parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "reason"),
+    [
+        (values.path, "", "must be a path"),
+        (values.whole, "-1", "whole number, 0 or more"),
+        (values.whole, "²", "whole number, 0 or more"),
+        (values.whole, "1e3", "whole number, 0 or more"),
+        (values.seconds, "nan", "number of seconds"),
+        (values.seconds, "inf", "number of seconds"),
+        (values.seconds, "-0.1", "number of seconds"),
+        (values.workers, "0", "from 1 to 128"),
+        (values.workers, "129", "from 1 to 128"),
+        (values.one_of("a", "b"), "c", "one of a, b"),
+        (values.log_target("off", "-"), "", "off, - or a path"),
+        (values.items, "a,,b", "empty item"),
+        (values.binds, "", "at least one address"),
+        (values.binds, ":1, :1", "has :1 twice"),
+        (values.bind, "8080", "must be host:port"),
+        (values.bind, "::1:80", "must be host:port"),
+        (values.bind, "[::1:80", "must be host:port"),
+        (values.bind, "[::g]:80", "not an IPv6 address"),
+        (values.bind, "a:65536", "0 to 65535"),
+        (values.bind, "http://a:80", "must be host:port"),
+        (values.bind, "unix:x.sock", "must be absolute"),
+        (values.bind, "unix:/" + "x" * 107, "at most 107 bytes"),
+        (values.networks, "10.0.0.1/8", "has host bits set"),
+        (values.store_url, "sqlite:///", "must be sqlite:///path or"),
+        (values.store_url, "etcd://a", "must be sqlite:///path or"),
+        (values.store_url, "mysql://a:1/x", "must be sqlite:///path or"),
+        (values.classes, "a.b", "package.module:Class"),
+    ],
+)
+def test_bad_values_say_what_is_allowed(parse: Callable[[str], object], text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse(text)
+
+
+def test_auto_is_the_number_of_usable_cores() -> None:
+    assert 1 <= values.workers("auto") <= values.MAX_WORKERS
