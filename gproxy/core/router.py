@@ -1,0 +1,324 @@
+"""Which route a request takes: an index that finds the first one in the defined order without trying all.
+
+The order: priority (higher first); exact > template (more literal segments first, then the leftmost literal)
+> prefix (longest literal text first, then more segments, then the leftmost literal) > regular expression; a
+route for this very host > for `*.domain` (the longest domain first) > for any host; then the name. A route
+whose methods do not include the request's is passed over; HEAD is allowed where GET is.
+
+Strategy:
+- Each route becomes one `Entry` per host, whose `key` is its place in that order: "which is first" is one
+  comparison of tuples, made only when two entries match the same request.
+- A `Site` holds the entries of one host value: a dictionary of exact paths, a trie of segments for templates
+  and prefixes, the catch-all `/*`, and the regular expressions in order. A request asks its sites: of its
+  host, of its wildcards, of any host; nearly always just one or two of them exist.
+- The likely winner is looked for first, and each trie node knows the smallest key beneath it, so whatever
+  cannot beat the entry at hand is not entered. The usual request costs one dictionary look-up per segment;
+  branches to come back to exist only where several children fit one segment.
+- Values are cut out by position when the winner is known; a route without variables has its answer ready.
+"""
+
+from bisect import insort
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
+
+from gproxy.core import path as paths
+from gproxy.core.pattern import Accepts, Form, Pattern, Rank
+
+# (minus the priority, the rank of the pattern, minus how specific the host is, the name)
+Key = tuple[int, Rank, int, str]
+
+# More specific than any wildcard, of which the number of labels counts.
+_EXACT_HOST = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way in: what `hosts` (empty: any), `methods` (empty: all) and `path` describe goes to `target`.
+
+    Hosts are lower case, without a port; `*.example.com` stands for every name below example.com.
+    """
+
+    name: str
+    hosts: tuple[str, ...]
+    methods: frozenset[bytes]
+    path: Pattern
+    priority: int
+    target: object
+
+
+class Found(NamedTuple):
+    """The winner's target and the decoded values of its variables, in the order of its `Pattern.names`."""
+
+    target: object
+    values: tuple[bytes, ...]
+
+
+class Entry:
+    """A route at one of its hosts: its place in the order and its answer.
+
+    `methods` None accepts all. `cut` takes the values out of the path's segments, None when there are none.
+    """
+
+    __slots__ = ("cut", "found", "key", "methods", "pattern")
+
+    def __init__(self, key: Key, methods: frozenset[bytes] | None, route: Route) -> None:
+        self.key = key
+        self.methods = methods
+        self.pattern = pattern = route.path
+        self.found = Found(route.target, ())
+        # One position is a slice: an itemgetter of one index would not give a sequence.
+        positions = [position + 1 for position in pattern.positions]
+        self.cut: Callable[[list[bytes]], Any] | None = None
+        if len(positions) == 1:
+            self.cut = itemgetter(slice(positions[0], positions[0] + 1))
+        elif positions:
+            self.cut = itemgetter(*positions)
+
+
+class Node:
+    """A place in the trie; `best` is the smallest key at or beneath it.
+
+    `ends` are the templates that end here, `prefixes` those whose `*` stands for all that follows.
+    """
+
+    __slots__ = ("best", "ends", "literals", "prefixes", "typed", "untyped")
+
+    def __init__(self, best: Key) -> None:
+        self.best = best
+        self.ends: list[Entry] | None = None
+        self.prefixes: list[Entry] | None = None
+        self.literals: dict[bytes, Node] = {}
+        self.untyped: Node | None = None
+        self.typed: dict[Accepts, tuple[Callable[[bytes], bool], Node]] | None = None
+
+
+class Site:
+    """Everything that is routed for one host value."""
+
+    __slots__ = ("catch_all", "exact", "regexes", "root")
+
+    def __init__(self) -> None:
+        self.exact: dict[bytes, list[Entry]] = {}
+        self.root: Node | None = None
+        self.catch_all: list[Entry] | None = None
+        self.regexes: list[Entry] | None = None
+
+
+class Router:
+    """The index of all routes. Routes are only ever added: a changed configuration gets a new router."""
+
+    __slots__ = ("_any", "_hosts", "_methods", "_resolved", "_wildcard_labels", "_wildcards")
+
+    def __init__(self) -> None:
+        self._hosts: dict[bytes, Site] = {}
+        self._wildcards: dict[bytes, Site] = {}
+        self._any: tuple[Site, ...] = ()
+        # How many labels the wildcards' domains have, most first.
+        self._wildcard_labels: list[int] = []
+        # The sites of the hosts that routes name; what else clients send in Host is never remembered.
+        self._resolved: dict[bytes, tuple[Site, ...]] = {}
+        # Every set of methods in use, and what it accepts.
+        self._methods: dict[frozenset[bytes], frozenset[bytes] | None] = {frozenset(): None}
+
+    def add(self, route: Route) -> None:
+        """Index one more route; raises ValueError for a host that is none."""
+        wanted = route.methods
+        if wanted not in self._methods:
+            self._methods[wanted] = wanted | {b"HEAD"} if b"GET" in wanted else wanted
+        methods = self._methods[wanted]
+        for host in dict.fromkeys(route.hosts) if route.hosts else ("",):
+            site, specificity = self._site(host)
+            key = (-route.priority, route.path.rank, -specificity, route.name)
+            _insert(site, Entry(key, methods, route))
+
+    def find(self, host: bytes, method: bytes, path: bytes) -> Found | None:
+        """Return the first route in order that takes this request, or None.
+
+        `host` is lower case without a port (b"" without one), `path` the raw path without its query. Raises
+        ValueError with a reason for a path that must not be matched at all: see path.canonical.
+        """
+        if b"%" in path or b"/." in path or b"\\" in path or path[:1] != b"/":
+            path = paths.canonical(path)
+        sites = self._resolved.get(host)
+        if sites is None:
+            sites = self._resolve(host) if self._hosts or self._wildcards else self._any
+        best: Entry | None = None
+        parts: list[bytes] = []
+        match: Any = None
+        for site in sites:
+            if path in site.exact:
+                best = _first(site.exact[path], method, best)
+            root = site.root
+            if root is not None and (best is None or root.best < best.key):
+                parts = parts or path.split(b"/")
+                best = _walk(root, parts, method, best)
+            if site.catch_all is not None:
+                best = _first(site.catch_all, method, best)
+            if site.regexes is not None:
+                best, match = _search(site.regexes, method, path, best, match)
+        if best is None:
+            return None
+        cut = best.cut
+        if cut is not None:
+            values = tuple(cut(parts))
+        elif best.pattern.names:
+            values = match.groups(b"")
+        else:
+            return best.found
+        if b"%" in path:
+            values = tuple([paths.plain(value) for value in values])
+        return Found(best.found.target, values)
+
+    def allowed(self, host: bytes, path: bytes) -> frozenset[bytes]:
+        """Return the methods that `find` accepts here, for the Allow of a 405; empty: no route has this path.
+
+        For use after `find` returned None: routes for all methods play no part. Raises ValueError as `find`.
+        """
+        named = {method for methods in self._methods.values() for method in methods or ()}
+        return frozenset([method for method in named if self.find(host, method, path) is not None])
+
+    def _site(self, host: str) -> tuple[Site, int]:
+        """Return the site of a host entry ("" is any host), a new one if need be, and how specific it is."""
+        if not host:
+            if not self._any:
+                self._any = (Site(),)
+                self._resolved.clear()
+            return self._any[0], 0
+        domain = host.encode()
+        index, specificity = self._hosts, _EXACT_HOST
+        if host[:2] == "*.":
+            index, domain = self._wildcards, domain[2:]
+            specificity = domain.count(b".") + 1
+        site = index.get(domain)
+        if site is None:
+            if not domain or b"*" in domain:
+                raise ValueError(f"host {host!r}: * stands only for the first labels, as in *.example.com")
+            site = index[domain] = Site()
+            self._resolved.clear()
+            if index is self._wildcards and specificity not in self._wildcard_labels:
+                insort(self._wildcard_labels, specificity, key=lambda labels: -labels)
+        return site, specificity
+
+    def _resolve(self, host: bytes) -> tuple[Site, ...]:
+        """Return the sites that a request for this host asks, the most specific first."""
+        named = self._hosts.get(host)
+        sites = [] if named is None else [named]
+        if self._wildcards:
+            # From the right and no further than needed: a host of a thousand labels costs no more.
+            labels = host.rsplit(b".", self._wildcard_labels[0])
+            for count in self._wildcard_labels:
+                if count < len(labels):
+                    site = self._wildcards.get(b".".join(labels[-count:]))
+                    if site is not None:
+                        sites.append(site)
+        resolved = (*sites, *self._any)
+        if named is not None:
+            self._resolved[host] = resolved
+        return resolved
+
+
+def _insert(site: Site, entry: Entry) -> None:
+    """Put an entry into its place in a site."""
+    pattern = entry.pattern
+    form = pattern.rank[0]
+    if form == Form.EXACT:
+        entries = site.exact.setdefault(pattern.literal, [])
+    elif form == Form.REGEX:
+        entries = site.regexes = site.regexes or []
+    elif not pattern.parts:
+        entries = site.catch_all = site.catch_all or []
+    else:
+        key = entry.key
+        node = site.root
+        if node is None:
+            node = site.root = Node(key)
+        node.best = min(node.best, key)
+        for part in pattern.parts:
+            node = _child(node, part, key)
+            if key < node.best:
+                node.best = key
+        if form == Form.TEMPLATE:
+            entries = node.ends = node.ends or []
+        else:
+            entries = node.prefixes = node.prefixes or []
+    insort(entries, entry, key=attrgetter("key"))
+
+
+def _child(node: Node, part: bytes | tuple[Accepts], key: Key) -> Node:
+    """Return the node below for one segment of a pattern, a new one if need be."""
+    if isinstance(part, bytes):
+        child = node.literals.get(part)
+        if child is None:
+            child = node.literals[part] = Node(key)
+        return child
+    (accepts,) = part
+    if accepts is None:
+        if node.untyped is None:
+            node.untyped = Node(key)
+        return node.untyped
+    if node.typed is None:
+        node.typed = {}
+    if accepts not in node.typed:
+        test = bytes.isdigit if accepts == "int" else accepts.__contains__
+        node.typed[accepts] = (test, Node(key))
+    return node.typed[accepts][1]
+
+
+def _first(entries: list[Entry], method: bytes, best: Entry | None) -> Entry | None:
+    """Return the first of these entries (in order, all matching the path) that the method allows, or `best`."""
+    for entry in entries:
+        if best is not None and best.key < entry.key:
+            break
+        if entry.methods is None or method in entry.methods:
+            return entry
+    return best
+
+
+def _walk(node: Node, parts: list[bytes], method: bytes, best: Entry | None) -> Entry | None:
+    """Return the first in order of `best` and the entries of this trie that match.
+
+    `parts` are the segments of the path after the empty text before its first slash.
+    """
+    count = len(parts)
+    index = 1
+    untried: list[tuple[Node, int]] = []
+    while True:
+        following: Node | None = None
+        if index < count:
+            if node.prefixes is not None:
+                best = _first(node.prefixes, method, best)
+            part = parts[index]
+            index += 1
+            following = node.literals.get(part)
+            untyped = node.untyped
+            if untyped is not None and part:
+                if following is None:
+                    following = untyped
+                else:
+                    untried.append((untyped, index))
+            if node.typed is not None:
+                typed = node.typed.values()
+                untried += [(child, index) for accepts, child in typed if accepts(part)]
+        elif node.ends is not None:
+            best = _first(node.ends, method, best)
+        while following is None or (best is not None and best.key < following.best):
+            if not untried:
+                return best
+            following, index = untried.pop()
+        node = following
+
+
+def _search(
+    regexes: list[Entry], method: bytes, path: bytes, best: Entry | None, match: Any
+) -> tuple[Entry | None, Any]:
+    """Return the first in order of `best` and these expressions that match, with the match that it has."""
+    for entry in regexes:
+        if best is not None and best.key < entry.key:
+            break
+        if (entry.methods is None or method in entry.methods) and path.startswith(entry.pattern.literal):
+            found = entry.pattern.regex.search(path)
+            if found:
+                return entry, found
+    return best, match
