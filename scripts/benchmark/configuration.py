@@ -1,0 +1,157 @@
+"""Equal configuration for every proxy, as text.
+
+Each has one worker, two backend servers in turn over kept connections, X-Forwarded-For added and no access
+log. Limits on requests per connection are lifted and nothing is spilled to disk, in favour of nginx.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_CONNECTIONS = 6000
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a running set of proxies is configured for; workloads with equal setups share one set.
+
+    `apis` is the number of path prefixes `/service-N/`, 0 for one that takes every path. `is_slow` puts the
+    backend that answers after 20 ms behind the proxies. `is_fresh` asks for proxies that did nothing yet.
+    """
+
+    apis: int = 0
+    is_slow: bool = False
+    is_fresh: bool = False
+
+    @property
+    def prefixes(self) -> list[str]:
+        """The path prefixes that are forwarded, in the order of their numbers."""
+        return [f"/service-{number}/" for number in range(1, self.apis + 1)] or ["/"]
+
+
+def nginx_head(folder: Path) -> str:
+    """Return the part of an nginx configuration that keeps the instance inside its folder, up to `http {`."""
+    scratch = "\n".join(
+        f"  {kind}_temp_path {folder}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return f"""
+{"user root;" if os.geteuid() == 0 else ""}
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections {3 * MAX_CONNECTIONS}; }}
+http {{
+  access_log off;
+  keepalive_requests 1000000000;
+  keepalive_timeout 1h;
+{scratch}
+"""
+
+
+def nginx_backend(folder: Path, ports: tuple[int, int]) -> str:
+    """Return the configuration of the backend: one nginx that listens as two servers and serves `folder`."""
+    listen = "".join(f"    listen 127.0.0.1:{port} backlog=4096;\n" for port in ports)
+    body = json.dumps({"id": 1, "name": "Ada Lovelace", "email": "ada@example.com"})
+    return f"""{nginx_head(folder)}
+  sendfile on;
+  default_type application/json;
+  server {{
+{listen}
+    location / {{ return 200 '{body}'; }}
+    location = /10k {{ root {folder}; }}
+    location = /1m {{ root {folder}; }}
+  }}
+}}
+"""
+
+
+def nginx(folder: Path, port: int, servers: tuple[int, int], setup: Setup) -> str:
+    """Return the configuration of nginx as proxy."""
+    locations = "\n".join(
+        f"    location {prefix} {{ proxy_pass http://backend; }}" for prefix in setup.prefixes
+    )
+    return f"""{nginx_head(folder)}
+  upstream backend {{
+    server 127.0.0.1:{servers[0]};
+    server 127.0.0.1:{servers[1]};
+    keepalive 1024;
+    keepalive_requests 1000000000;
+    keepalive_timeout 1h;
+  }}
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  proxy_set_header Host $http_host;
+  proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+  proxy_max_temp_file_size 0;
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+{locations}
+  }}
+}}
+"""
+
+
+def haproxy(folder: Path, port: int, servers: tuple[int, int], setup: Setup) -> tuple[str, str]:
+    """Return the configuration of haproxy and the content of the map file `folder/paths.map`."""
+    choose = f"use_backend %[path,map_beg({folder}/paths.map)]" if setup.apis else "default_backend all"
+    text = f"""
+global
+  nbthread 1
+  maxconn {MAX_CONNECTIONS}
+defaults
+  mode http
+  timeout connect 3s
+  timeout server 30s
+  timeout client 1h
+  timeout http-keep-alive 1h
+  option http-keep-alive
+  option forwardfor
+  http-reuse always
+frontend main
+  bind 127.0.0.1:{port} backlog 4096
+  {choose}
+backend all
+  balance roundrobin
+  server u1 127.0.0.1:{servers[0]}
+  server u2 127.0.0.1:{servers[1]}
+"""
+    return text, "".join(f"{prefix} all\n" for prefix in setup.prefixes)
+
+
+def gproxy_settings(folder: Path, port: int) -> str:
+    """Return the INI of gproxy."""
+    return f"""
+[gproxy]
+bind = 127.0.0.1:{port}
+workers = 1
+run_dir = {folder}/run
+[store]
+url = sqlite:///{folder}/gateway.db
+[log]
+access = off
+file = {folder}/gproxy.log
+[timeouts]
+client_idle_s = 3600
+[control]
+bind = 127.0.0.1:0
+"""
+
+
+def gproxy_objects(servers: tuple[int, int], setup: Setup) -> str:
+    """Return the servers, cluster and APIs for `gproxyctl apply` as JSON."""
+    apis = [
+        {"name": f"api-{number}", "path": f"{prefix}*", "nodes": [{"cluster": "all"}]}
+        for number, prefix in enumerate(setup.prefixes, 1)
+    ]
+    return json.dumps(
+        {
+            "servers": [
+                {"name": f"u{n}", "address": f"127.0.0.1:{port}"} for n, port in enumerate(servers, 1)
+            ],
+            "clusters": [{"name": "all", "servers": ["u1", "u2"]}],
+            "apis": apis,
+        }
+    )
