@@ -1,8 +1,8 @@
 """A backend that answers every request after a fixed delay, at little cost of its own.
 
 Run as a program: slow_backend.py DELAY_MS PORT PORT. The delay is the same for all, so answers fall due in
-the order of arrival: a queue and one epoll are enough. It understands what a benchmark sends: requests without
-body, one at a time on a connection.
+the order of arrival: a queue and one epoll are enough. It understands what a benchmark sends: requests
+without body, one at a time on a connection.
 """
 
 import select
