@@ -5,7 +5,7 @@ of a snapshot get. It is *compact* when it holds only what differs from a defaul
 Only the configuration files of `gproxy.core` import this module; a worker never loads pydantic.
 """
 
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -157,3 +157,14 @@ def normalised(entity: Part) -> dict[str, Any]:
 def compact(entity: Part) -> dict[str, Any]:
     """Return the document without what is a default anyway, as plain JSON values."""
     return entity.model_dump(mode="json", exclude_defaults=True)
+
+
+def field_names(kind: str, location: tuple[int | str, ...]) -> list[str]:
+    """Return the fields of the part of a document at `location`, `("nodes", 0)` for example."""
+    part: Any = MODELS[kind]
+    for step in location:
+        if isinstance(step, str):
+            part = part.model_fields[step].annotation
+        else:
+            part = get_args(part)[0]
+    return list(part.model_fields)

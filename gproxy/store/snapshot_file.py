@@ -38,7 +38,7 @@ def render(kind: str, document: dict[str, Any]) -> bytes:
 
 
 def write(path: Path, revision: int, source: str, lines: Sequence[bytes]) -> None:
-    """Replace the file in one step; on failure the old one stays. Raises OSError (full disk, no permission)."""
+    """Replace the file in one step; on failure the old one stays. Raises OSError (a full disk, say)."""
     body = b"\n".join([*lines, b""]) if lines else b""
     header = {
         "format": FORMAT,

@@ -1,0 +1,153 @@
+"""Checks a whole configuration and reports every problem at once, each with its path.
+
+*Objects* are documents by kind and name, as a store holds them: `{"server": {"u1": {...}}}`. Files and the
+REST interface speak of *lists*: `{"servers": [{"name": "u1", ...}]}`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from gproxy.core import grammar
+from gproxy.core.model import MODELS, Part, compact, field_names
+from gproxy.core.problem import Problem, shown, translated, unknown_field
+
+Document = Mapping[str, Any]
+Objects = Mapping[str, Mapping[str, Document]]
+
+KINDS: Final = tuple(MODELS)
+#: Kind -> its name in files, REST paths and problems.
+PLURALS: Final = {kind: kind + "s" for kind in KINDS}
+#: A list that belongs to the configuration language, but must be empty in this version.
+NOT_YET_LISTS: Final = frozenset({"routings"})
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The outcome of a check. With problems, `entities` lacks the objects that are wrong in themselves.
+
+    `sources` are the documents that were checked, so that a later check can tell what has not changed.
+    """
+
+    entities: Mapping[str, Mapping[str, Part]]
+    problems: Sequence[Problem]
+    sources: Objects
+
+    def compact(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return the objects as a store keeps them: without defaults, equal meaning in equal form."""
+        return {
+            kind: {name: compact(entity) for name, entity in entities.items()}
+            for kind, entities in self.entities.items()
+        }
+
+
+def check(objects: Objects, known: Checked | None = None) -> Checked:
+    """Check all objects and how they refer to each other.
+
+    An object that is the very same document (`is`) as in `known` is not looked at again.
+    """
+    problems = [Problem(kind, "is not supported by this version") for kind in objects if kind not in MODELS]
+    entities: dict[str, dict[str, Part]] = {}
+    for kind in KINDS:
+        before = known.entities[kind] if known else {}
+        sources = known.sources.get(kind, {}) if known else {}
+        found = entities[kind] = {}
+        for name, document in objects.get(kind, {}).items():
+            entity = before.get(name) if sources.get(name) is document else None
+            if entity is None:
+                entity = _entity(kind, name, document, problems)
+            if entity is not None:
+                found[name] = entity
+    problems.extend(_dangling(objects))
+    return Checked(entities, problems, objects)
+
+
+def _entity(kind: str, name: str, document: Any, problems: list[Problem]) -> Part | None:
+    root = f"{PLURALS[kind]}[{name}]"
+    if not isinstance(document, Mapping):
+        problems.append(Problem(root, f"must be an object, not {shown(document)}"))
+        return None
+    try:
+        entity = MODELS[kind].model_validate({"name": name, **document})
+    except ValidationError as error:
+        problems.extend(translated(error, root, lambda location: field_names(kind, location)))
+        return None
+    if entity.name != name:
+        problems.append(Problem(f"{root}.name", f'is "{entity.name}", but it is stored as "{name}"'))
+        return None
+    return entity
+
+
+def _dangling(objects: Objects) -> Iterator[Problem]:
+    """Yield the references to nothing.
+
+    Reads the documents as they were given: one that is wrong in itself still refers and can be referred to.
+    """
+    for name, document in objects.get("cluster", {}).items():
+        for index, server in enumerate(_items(document, "servers")):
+            if isinstance(server, str) and server not in objects.get("server", {}):
+                yield Problem(f"clusters[{name}].servers[{index}]", f'there is no server "{server}"')
+    for name, document in objects.get("api", {}).items():
+        for index, node in enumerate(_items(document, "nodes")):
+            cluster = node.get("cluster") if isinstance(node, Mapping) else None
+            if isinstance(cluster, str) and cluster not in objects.get("cluster", {}):
+                path = f"apis[{name}].nodes[{index}].cluster"
+                yield Problem(path, f'there is no cluster "{cluster}"')
+
+
+def _items(document: Any, field: str) -> list[Any]:
+    items = document.get(field) if isinstance(document, Mapping) else None
+    return items if isinstance(items, list) else []
+
+
+def collect(lists: Any) -> tuple[dict[str, dict[str, Document]], list[Problem]]:
+    """Turn lists (of a file or a request) into objects, for the kinds that are listed.
+
+    Only the frame is checked here: known lists of objects, each with a name of its own.
+    """
+    if not isinstance(lists, Mapping):
+        wanted = ", ".join(PLURALS.values())
+        return {}, [Problem("file", f"must be an object with the lists {wanted}, not {shown(lists)}")]
+    kinds = {plural: kind for kind, plural in PLURALS.items()}
+    objects: dict[str, dict[str, Document]] = {}
+    problems: list[Problem] = []
+    for key, items in lists.items():
+        if key in NOT_YET_LISTS:
+            if items:
+                problems.append(Problem(key, "are not supported by this version"))
+        elif key not in kinds:
+            problems.append(unknown_field("file", (key,), kinds))
+        elif not isinstance(items, list):
+            problems.append(Problem(key, f"must be a list, not {shown(items)}"))
+        else:
+            objects[kinds[key]] = _named(kinds[key], items, problems)
+    return objects, problems
+
+
+def _named(kind: str, items: list[Any], problems: list[Problem]) -> dict[str, Document]:
+    found: dict[str, Document] = {}
+    for index, document in enumerate(items):
+        path = f"{PLURALS[kind]}[{index}]"
+        if not isinstance(document, Mapping):
+            problems.append(Problem(path, f"must be an object, not {shown(document)}"))
+            continue
+        name = document.get("name", _default_name(kind, document))
+        if name is None:
+            problems.append(Problem(f"{path}.name", "is missing"))
+        elif not isinstance(name, str):
+            problems.append(Problem(f"{path}.name", f"must be text, not {shown(name)}"))
+        elif name in found:
+            problems.append(Problem(f"{PLURALS[kind]}[{name}]", "is listed twice"))
+        else:
+            found[name] = document
+    return found
+
+
+def _default_name(kind: str, document: Document) -> str | None:
+    """A server is named after its address when that is a name (it is not for IPv6 and unix sockets)."""
+    address = document.get("address")
+    if kind == "server" and isinstance(address, str) and grammar.NAME.fullmatch(address):
+        return address
+    return None

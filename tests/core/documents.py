@@ -1,0 +1,82 @@
+"""Strategies for valid configurations, by kind and as a whole."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+names = st.from_regex(r"[A-Za-z0-9._:-]{1,12}", fullmatch=True)
+seconds = st.one_of(st.none(), st.floats(0, 1e6), st.integers(0, 1000))
+header_names = st.from_regex(r"X-[A-Za-z]{1,8}", fullmatch=True)
+# No control characters, no surrogates, no blank at either end.
+header_values = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20).map(
+    lambda text: text.strip(" \t")
+)
+
+
+def unique_lists(items: st.SearchStrategy[str], most: int = 3) -> st.SearchStrategy[list[str]]:
+    return st.lists(items, unique_by=str.lower, max_size=most)
+
+
+@st.composite
+def servers(draw: st.DrawFn) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "name": draw(names),
+        "address": draw(st.sampled_from(["127.0.0.1:80", "[::1]:80", "unix:/run/a.sock", "a.b:1"])),
+    }
+    if draw(st.booleans()):
+        document |= {"scheme": "https", "tls": draw(tls())}
+    optional = {
+        "weight": st.integers(0, 1000),
+        "status": st.sampled_from(["up", "down", "drain"]),
+        "backup": st.booleans(),
+        "max_qps": st.integers(0, 10**9),
+        "slow_start_s": st.floats(0, 1e6),
+    }
+    return document | draw(st.fixed_dictionaries({}, optional=optional))
+
+
+def tls() -> st.SearchStrategy[dict[str, Any]]:
+    optional = {"verify": st.booleans(), "server_name": st.just("a.b"), "ca_file": st.just("/ca.pem")}
+    return st.fixed_dictionaries({}, optional=optional)
+
+
+def timeouts() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional={"connect_s": seconds, "response_s": seconds, "total_s": seconds})
+
+
+def header_edits() -> st.SearchStrategy[dict[str, Any]]:
+    fields = st.lists(st.tuples(header_names, header_values), unique_by=lambda pair: pair[0].lower(), max_size=3)
+    return st.fixed_dictionaries({}, optional={"set": fields.map(dict), "add": fields.map(dict)})
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
+    """Draw the lists of a whole valid configuration, as a file has them."""
+    backends = draw(st.lists(servers(), unique_by=lambda item: item["name"], max_size=4))
+    known = [item["name"] for item in backends]
+    cluster = st.fixed_dictionaries(
+        {"name": names, "servers": unique_lists(st.sampled_from(known)) if known else st.just([])},
+        optional={"timeouts": timeouts()},
+    )
+    clusters = draw(st.lists(cluster, unique_by=lambda item: item["name"], max_size=3))
+    if not clusters:
+        return {"servers": backends, "clusters": [], "apis": []}
+    api = st.fixed_dictionaries(
+        {
+            "name": names,
+            "path": st.sampled_from(["/*", "/a/b", "/users/{id}", "/users/{id:int}", "/a/*", "~^/v[0-9]+$"]),
+            "nodes": st.sampled_from([item["name"] for item in clusters]).map(lambda name: [{"cluster": name}]),
+        },
+        optional={
+            "hosts": unique_lists(st.sampled_from(["a.de", "*.b.de", "C.de"])),
+            "methods": unique_lists(st.sampled_from(["GET", "post", "PURGE"])),
+            "priority": st.integers(-5, 5),
+            "status": st.sampled_from(["up", "down"]),
+            "preserve_host": st.booleans(),
+            "request_headers": header_edits(),
+            "timeouts": timeouts(),
+            "tags": unique_lists(names),
+        },
+    )
+    apis = draw(st.lists(api, unique_by=lambda item: item["name"], max_size=4))
+    return {"servers": backends, "clusters": clusters, "apis": apis}

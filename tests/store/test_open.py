@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from gproxy.store.base import StoreUnavailable
+from gproxy.store.open import BadStoreUrl, canonical, open_store
+
+
+def test_three_slashes_are_relative_four_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert canonical("sqlite:///run/gateway.db") == f"sqlite:///{tmp_path}/run/gateway.db"
+    assert canonical("sqlite:////var/gateway.db") == "sqlite:////var/gateway.db"
+    with open_store("sqlite:///run/gateway.db", create=True) as store:
+        assert store.source == canonical("sqlite:///run/gateway.db")
+    assert (tmp_path / "run" / "gateway.db").exists()
+
+
+def test_a_store_is_made_only_when_asked(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable):
+        open_store(f"sqlite:///{tmp_path}/gateway.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("run/gateway.db", "a store is sqlite:///"),
+        ("redis://localhost", "a store is sqlite:///"),
+        ("sqlite://gateway.db", "is followed by"),
+        ("sqlite:///", "is followed by"),
+        ("etcd://localhost:2379/gproxy", "not supported by this version"),
+    ],
+)
+def test_a_wrong_url_is_said(url: str, said: str) -> None:
+    with pytest.raises(BadStoreUrl, match=said):
+        open_store(url)

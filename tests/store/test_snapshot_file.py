@@ -1,0 +1,100 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gproxy.store import snapshot_file
+from gproxy.store.snapshot_file import SnapshotError
+
+LINES = [
+    snapshot_file.render("server", {"name": "u1", "address": "127.0.0.1:1"}),
+    snapshot_file.render("cluster", {"name": "c\u00e4\n", "servers": ["u1"]}),
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / snapshot_file.FILE_NAME
+
+
+def test_what_is_written_is_read(path: Path) -> None:
+    snapshot_file.write(path, 7, "sqlite:////x", LINES)
+    stored = snapshot_file.read(path)
+    assert (stored.revision, stored.source, stored.lines) == (7, "sqlite:////x", LINES)
+    assert json.loads(LINES[0]) == ["server", {"name": "u1", "address": "127.0.0.1:1"}]
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_an_empty_configuration(path: Path) -> None:
+    snapshot_file.write(path, 7, "x", [])
+    assert snapshot_file.read(path).lines == []
+
+
+def test_a_missing_file_is_said(path: Path) -> None:
+    with pytest.raises(SnapshotError, match="there is no snapshot yet"):
+        snapshot_file.read(path)
+
+
+def test_an_unreadable_file_is_said(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(SnapshotError, match="cannot be read"):
+        snapshot_file.read(path)
+
+
+def test_a_newer_format_is_said(path: Path) -> None:
+    path.write_bytes(b'{"format":2}\n')
+    with pytest.raises(SnapshotError, match=r"newer version \(format 2, this one reads 1\)"):
+        snapshot_file.read(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]\n", b"\xff\xfe\n", b'{"format":1}\n', b'{"format":1,"revi'])
+def test_a_damaged_header_is_said(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(SnapshotError):
+        snapshot_file.read(path)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_truncated_or_altered_file_is_taken(path: Path, data: st.DataObject) -> None:
+    snapshot_file.write(path, 7, "x", LINES)
+    whole = path.read_bytes()
+    begin = whole.index(b"\n") + 1
+    place = data.draw(st.integers(begin, len(whole) - 1))
+    altered = bytes([whole[place] ^ data.draw(st.integers(1, 255))])
+    for damaged in (whole[:place], whole[:place] + altered + whole[place + 1 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(SnapshotError):
+            snapshot_file.read(path)
+
+
+def test_a_full_disk_leaves_the_old_file(path: Path) -> None:
+    """A limit of the file size stands for the full disk: both make write() fail half-way."""
+    snapshot_file.write(path, 7, "x", LINES)
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from gproxy.store import snapshot_file\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try: snapshot_file.write(Path(sys.argv[1]), 8, 'x', [b'1' * 100_000])\n"
+        "except OSError as error: print(error.strerror)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert result.stdout == "File too large\n"
+    assert snapshot_file.read(path).revision == 7
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_reading_needs_no_database_and_no_schema() -> None:
+    program = (
+        "import sys, gproxy.store.snapshot_file\n"
+        "print([name for name in ('sqlite3', 'pydantic') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert result.stdout == "[]\n"
