@@ -89,7 +89,6 @@ class SmoothRoundRobin(Generic[Server]):
     def _take_over(self, servers: Sequence[Server]) -> None:
         """Continue with this list of servers: those known keep their credit."""
         credits = self._credits()
-        is_first = not self._servers
         weighty = [server for server in servers if server.weight > 0]
         known = [credits[server.name] for server in weighty if server.name in credits]
         average = sum(known) // len(known) if known else 0
@@ -108,8 +107,9 @@ class SmoothRoundRobin(Generic[Server]):
         if is_equal:
             turns.sort(key=lambda turn: -turn.credit)
             self._rotation = [turn.server for turn in turns]
-        if is_first and turns:
-            for _ in range(self._start % total):
+        if turns and self._start:
+            skipped, self._start = self._start % total, 0
+            for _ in range(skipped):
                 self.pick(servers)
 
     def _credits(self) -> dict[str, int]:

@@ -140,6 +140,8 @@ class Router:
         ValueError with a reason for a path that must not be matched at all: see path.canonical.
         """
         if b"%" in path or b"/." in path or b"\\" in path or path[:1] != b"/":
+            if path == b"*":  # OPTIONS for the server as a whole
+                return None
             path = paths.canonical(path)
         sites = self._resolved.get(host)
         if sites is None:

@@ -58,6 +58,7 @@ def test_the_start_is_skipped_once_even_when_there_were_no_servers_at_first() ->
     both = servers(1, 1)
     assert picks(balancer, both, 1) == "b"
     assert balancer.pick(()) is None
+    assert picks(balancer, both, 1) == "a"
 
 
 def naive(weights: tuple[int, ...], count: int) -> str:
