@@ -1,0 +1,105 @@
+"""The small family of expected failures: each knows its HTTP status and the `code` users can rely on.
+
+They are raised wherever the failure is found and become a response in one place (`worker/respond.py`).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """An expected failure that the client is told about as `application/problem+json` (RFC 9457).
+
+    `detail` is one sentence for the client: never a backend's internals. `reason` is for the operator's log.
+    `headers` are extra response fields.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    #: the client connection cannot carry another request after this failure
+    closes: ClassVar[bool] = False
+
+    def __init__(self, detail: str, reason: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.reason = reason
+        self.headers = headers
+
+
+class BadRequest(GatewayError):
+    """The request is malformed or its framing is ambiguous (RFC 9112 2.2, 6.3): nothing after it can be trusted."""
+
+    status, code, closes = 400, "bad_request", True
+
+
+class NoRoute(GatewayError):
+    """No API matches the request."""
+
+    status, code = 404, "no_route"
+
+
+class MethodNotAllowed(GatewayError):
+    """The path exists for other methods; `headers` carries Allow (RFC 9110 15.5.6)."""
+
+    status, code = 405, "method_not_allowed"
+
+
+class RequestTimeout(GatewayError):
+    """The client took too long to send its head or its body (RFC 9110 15.5.9)."""
+
+    status, code, closes = 408, "request_timeout", True
+
+
+class BodyTooLarge(GatewayError):
+    """The body is larger than the limit allows (RFC 9110 15.5.14)."""
+
+    status, code, closes = 413, "body_too_large", True
+
+
+class TargetTooLong(GatewayError):
+    """The request target is longer than the limit allows (RFC 9110 15.5.15)."""
+
+    status, code, closes = 414, "target_too_long", True
+
+
+class ExpectationFailed(GatewayError):
+    """Expect asks for something other than 100-continue (RFC 9110 15.5.18)."""
+
+    status, code, closes = 417, "expectation_failed", True
+
+
+class HeadTooLarge(GatewayError):
+    """The head is larger, or has more fields, than the limits allow (RFC 6585 5)."""
+
+    status, code, closes = 431, "head_too_large", True
+
+
+class BadUpstream(GatewayError):
+    """The server refused the connection or its answer is not valid HTTP."""
+
+    status, code = 502, "bad_upstream"
+
+
+class NoServer(GatewayError):
+    """The cluster has no server that may be used."""
+
+    status, code = 503, "no_server"
+
+
+class NoConfiguration(GatewayError):
+    """No snapshot has been loaded yet, so nobody can say whether the route exists."""
+
+    status, code = 503, "no_configuration"
+
+
+class Overloaded(GatewayError):
+    """A limit on connections or concurrency is reached."""
+
+    status, code, closes = 503, "overloaded", True
+
+
+class UpstreamTimeout(GatewayError):
+    """A connect, response or total deadline has passed."""
+
+    status, code = 504, "upstream_timeout"

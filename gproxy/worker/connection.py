@@ -1,0 +1,258 @@
+"""A client connection: reads requests strictly and in order, and rests without a greenlet between them."""
+
+from __future__ import annotations
+
+import socket
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from gproxy.core.errors import BadRequest, GatewayError, HeadTooLarge, RequestTimeout, TargetTooLong
+from gproxy.core.http1 import (
+    REQUEST_LINE,
+    RequestFields,
+    absolute_target,
+    is_hopeless,
+    parse_request_fields,
+    with_host,
+)
+from gproxy.worker.deadlines import NEVER
+from gproxy.worker.exchange import NO_FIELDS, Exchange
+from gproxy.worker.link import RECV_BYTES, WOULD_BLOCK, Link, LinkBroken
+
+if TYPE_CHECKING:
+    from gproxy.worker.forwarded import Origin
+    from gproxy.worker.runtime import Runtime
+    from gproxy.worker.upstream import Upstream
+
+#: how long and how much we read of what a client still sends after its answer: closing with unread bytes would
+#: reset the connection and could take the answer away from the client (RFC 9112 9.6)
+LINGER_S, LINGER_BYTES = 2.0, 1 << 20
+#: an idle connection of a draining worker is closed when this long no request came: never under a busy client
+DRAIN_IDLE_S = 1.0
+
+_match_request_line = REQUEST_LINE.fullmatch
+
+
+class ClientGone(LinkBroken):
+    """The client closed its connection while its request was in flight (logged as 499)."""
+
+
+class Client(Link):
+    """One accepted connection. `buffer` holds bytes that were read and belong to the next request.
+
+    `busy`: a greenlet serves it. `waits_for` is the upstream that the request in flight may be parked on.
+    """
+
+    __slots__ = ("buffer", "busy", "gone", "lingers", "origin", "runtime", "waits_for")
+    broken = ClientGone
+
+    def __init__(self, sock: socket.socket, origin: Origin, runtime: Runtime) -> None:
+        super().__init__(sock, runtime.deadlines)
+        self.runtime = runtime
+        self.origin = origin
+        self.buffer = b""
+        self.busy = False
+        self.gone = False
+        self.lingers = 0
+        self.waits_for: Upstream | None = None
+        self.deadlines.set(self, monotonic() + runtime.head_s)
+
+    def serve(self) -> None:
+        """Serve requests until the connection is idle or ends; runs in a borrowed greenlet."""
+        runtime = self.runtime
+        try:
+            while True:
+                try:
+                    exchange = self._receive()
+                except GatewayError as error:
+                    exchange = Exchange(self, b"-", b"-", b"1", NO_FIELDS)
+                    runtime.refuse(exchange, error)
+                else:
+                    if exchange is None:
+                        self.close()
+                        return
+                    runtime.handle(exchange)
+                if not exchange.keeps_alive:
+                    self._end(exchange)
+                    return
+                if not self.buffer:
+                    self._rest()
+                    return
+        except ClientGone:
+            self.close()
+
+    def unattended(self) -> None:
+        """Idle: a request begins or the client leaves. Busy: the client leaves or is ahead of us."""
+        if self.lingers:
+            self._discard()
+        elif self.busy:
+            self._look_for_end()
+        else:
+            try:
+                self.buffer = self._recv(RECV_BYTES)
+            except WOULD_BLOCK:
+                return
+            except OSError:
+                self.buffer = b""
+            if self.buffer:
+                self.busy = True
+                self.runtime.start(self.serve)
+            else:
+                self.close()
+
+    def turn_away(self, error: GatewayError) -> None:
+        """Answer a connection that is one too many, before it says anything."""
+        exchange = Exchange(self, b"-", b"-", b"1", NO_FIELDS)
+        try:
+            self.runtime.refuse(exchange, error)
+            self.gone = True  # whatever it has sent is read and forgotten
+            self._end(exchange)
+        except ClientGone:
+            self.close()
+
+    def timed_out(self) -> GatewayError:
+        """Return what a client that is too slow is told."""
+        return RequestTimeout("The request took too long to arrive.")
+
+    def idle_expired(self) -> None:
+        """Close a connection that was idle, or lingered, for too long."""
+        self.close()
+
+    def drain(self) -> None:
+        """Make an idle connection of a draining worker end soon."""
+        if not self.busy:
+            self.deadlines.set(self, min(self.deadline, monotonic() + DRAIN_IDLE_S))
+
+    def close(self) -> None:
+        """Close the socket and uncount the connection."""
+        if not self.closed:
+            super().close()
+            self.runtime.forget(self)
+
+    def break_off(self) -> None:
+        """Close in a way that a client cannot take for the end of a response (reset)."""
+        self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")  # type: ignore[attr-defined]
+        self.close()
+
+    def _receive(self) -> Exchange | None:
+        """Read the next head; None when the client left between requests. Raises GatewayError."""
+        buffer = self.buffer
+        end = buffer.find(b"\r\n\r\n")
+        if end <= 0:
+            end = self._complete_head()
+            if end < 0:
+                return None
+            buffer = self.buffer
+        self.deadline = NEVER
+        runtime = self.runtime
+        line_end = buffer.find(b"\r\n")
+        if not line_end:  # one empty line before a request is forgiven (RFC 9112 2.2)
+            self.buffer = buffer = buffer[2:]
+            end -= 2
+            line_end = buffer.find(b"\r\n")
+        line = _match_request_line(buffer, 0, line_end)
+        if line is None:
+            raise self._bad_request_line(buffer[:line_end])
+        method, target, minor = line.groups()
+        if len(target) > runtime.target_bytes:
+            raise TargetTooLong(f"The request target is longer than {runtime.target_bytes} bytes.")
+        if end > runtime.head_bytes:
+            raise HeadTooLarge(f"The request head is larger than {runtime.head_bytes} bytes.")
+        block = buffer[line_end + 2 : end + 2]
+        fields = runtime.request_fields(block) if minor == b"1" else None
+        if fields is None:
+            fields = parse_request_fields(block, minor, runtime.head_fields)
+            if minor == b"1":
+                runtime.remember_request_fields(block, fields)
+        if target[0] != 47:  # not "/"
+            target, fields = _other_target(method, target, fields)
+        self.buffer = buffer[end + 4 :]
+        return Exchange(self, method, target, minor, fields)
+
+    def _complete_head(self) -> int:
+        """Read on until the buffer holds a whole head; return where it ends, -1 when the client left."""
+        runtime, buffer = self.runtime, self.buffer
+        self.deadlines.set(self, monotonic() + runtime.head_s)
+        seen = 0
+        while True:
+            start = 2 if buffer.startswith(b"\r\n") else 0
+            end = buffer.find(b"\r\n\r\n", max(start, seen - 3))
+            if end >= 0:
+                return end
+            if is_hopeless(buffer, max(0, seen - 1)):
+                raise BadRequest("The request head holds a control character or a bare line end.")
+            if len(buffer) > runtime.target_bytes + 64 and b"\r\n" not in buffer[start:]:
+                raise TargetTooLong(f"The request target is longer than {runtime.target_bytes} bytes.")
+            if len(buffer) > runtime.head_bytes:
+                raise HeadTooLarge(f"The request head is larger than {runtime.head_bytes} bytes.")
+            seen = len(buffer)
+            data = self.recv()
+            if not data:
+                return -1
+            self.buffer = buffer = buffer + data
+
+    def _bad_request_line(self, line: bytes) -> GatewayError:
+        if len(line) > self.runtime.target_bytes + 64:
+            return TargetTooLong(f"The request target is longer than {self.runtime.target_bytes} bytes.")
+        return BadRequest("The request line is malformed.")
+
+    def _rest(self) -> None:
+        """Give the greenlet back and wait for the next request."""
+        runtime = self.runtime
+        self.busy = False
+        self.arm()
+        self.deadlines.set(self, monotonic() + runtime.client_idle_s)
+
+    def _end(self, exchange: Exchange) -> None:
+        """Close after the last response, in a way that lets the client read it."""
+        if self.closed:
+            return
+        if exchange.is_body_read() and not self.buffer and not self.gone:
+            self.close()
+            return
+        self.buffer = b""
+        self.lingers = LINGER_BYTES
+        try:
+            self.wire.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+            return
+        self.arm()
+        self.deadlines.set(self, monotonic() + LINGER_S)
+
+    def _discard(self) -> None:
+        try:
+            data = self._recv(RECV_BYTES)
+        except WOULD_BLOCK:
+            return
+        except OSError:
+            data = b""
+        self.lingers -= len(data)
+        if not data or self.lingers <= 0:
+            self.close()
+
+    def _look_for_end(self) -> None:
+        """The socket is readable during an exchange: find out whether the client has gone, without reading ahead."""
+        try:
+            gone = not self.wire.recv(1, socket.MSG_PEEK)  # type: ignore[call-arg]
+        except WOULD_BLOCK:
+            return
+        except OSError:
+            gone = True
+        self.disarm()
+        if gone:
+            self.gone = True
+            if self.waits_for is not None:
+                self.waits_for.interrupt(ClientGone("closed by the client"))
+
+
+def _other_target(method: bytes, target: bytes, fields: RequestFields) -> tuple[bytes, RequestFields]:
+    """Handle absolute-form and asterisk-form (RFC 9112 3.2.2, 3.2.4); the URI's authority replaces Host."""
+    if target == b"*":
+        if method != b"OPTIONS":
+            raise BadRequest("Only OPTIONS can ask for the target *.")
+        return target, fields
+    if method == b"CONNECT":
+        raise BadRequest("This gateway opens no tunnels.")
+    authority, target = absolute_target(target)
+    return target, with_host(fields, authority)

@@ -1,0 +1,78 @@
+"""Keeps the worker on the newest published snapshot, loading it beside live traffic in short slices."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import gevent
+
+from gproxy.core.snapshot import Snapshot, SnapshotBuilder, Timeouts
+from gproxy.filters import hooks_for
+from gproxy.shared import layout
+from gproxy.store import snapshot_file
+from gproxy.worker.link import hub
+
+if TYPE_CHECKING:
+    from gproxy.worker.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+#: how long one slice of loading may hold the loop
+SLICE_S = 0.001
+_LINES_PER_LOOK = 8
+
+
+class Current:
+    """Follows the PUBLISHED cell. `check` is called by the tick; loading happens in a greenlet of its own."""
+
+    def __init__(self, runtime: Runtime, path: Path) -> None:
+        timeouts = runtime.settings.timeouts
+        self._runtime = runtime
+        self._path = path
+        self._defaults = Timeouts(timeouts.connect_s, timeouts.response_s, timeouts.total_s)
+        self._version = 0
+        self._loading = False
+
+    def check(self) -> None:
+        """Start loading when something newer was published."""
+        if self._runtime.cells[layout.PUBLISHED] != self._version and not self._loading:
+            self._loading = True
+            self._runtime.start_soon(self._load)
+
+    def _load(self) -> None:
+        runtime = self._runtime
+        cells, base = runtime.cells, runtime.base
+        version = cells[layout.PUBLISHED]
+        try:
+            # Reading and hashing megabytes would hold the loop: a thread does it.
+            stored = hub.threadpool.apply(snapshot_file.read, (self._path,))
+            snapshot = self._build(stored)
+        except (snapshot_file.SnapshotError, KeyError, ValueError, TypeError) as error:
+            log.error("cannot use the published snapshot, keeping the last one", extra={"reason": repr(error)})
+        else:
+            runtime.use(snapshot)
+            cells[base + layout.RUNNING_REVISION] = snapshot.revision
+            cells[base + layout.VERSION] = version
+            log.info("snapshot in use", extra={"revision": snapshot.revision, "objects": len(stored.lines)})
+        finally:
+            self._version = version
+            self._loading = False
+            gc.enable()
+
+    def _build(self, stored: snapshot_file.Stored) -> Snapshot:
+        """Build in slices. Nothing here makes cycles, and a full collection over it all would stall the loop."""
+        gc.disable()
+        builder = SnapshotBuilder(stored.revision, self._defaults, hooks_for, self._runtime.snapshot)
+        slice_end = monotonic() + SLICE_S
+        for number, line in enumerate(stored.lines):
+            builder.add(line)
+            if number % _LINES_PER_LOOK == 0 and monotonic() > slice_end:
+                gevent.sleep(0)
+                slice_end = monotonic() + SLICE_S
+        snapshot = builder.build()
+        gc.freeze()  # never scanned again; freed by reference counting like everything else
+        return snapshot

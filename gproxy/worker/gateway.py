@@ -1,0 +1,108 @@
+"""The story of an exchange, top to bottom: body, route, filters, dispatch, respond, record."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from gproxy.core.errors import BadRequest, GatewayError, MethodNotAllowed, NoConfiguration, NoRoute
+from gproxy.core.snapshot import Api, Snapshot
+from gproxy.worker.connection import ClientGone
+from gproxy.worker.dispatch import Dispatcher
+from gproxy.worker.forwarded import claimed_request_id
+from gproxy.worker.record import Recorder
+from gproxy.worker.relay import ResponseBroken
+from gproxy.worker.respond import problem
+
+if TYPE_CHECKING:
+    from gproxy.worker.exchange import Exchange
+    from gproxy.worker.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Takes exchanges through the gateway, one after the other per connection; one per worker."""
+
+    def __init__(self, runtime: Runtime, recorder: Recorder) -> None:
+        self._runtime = runtime
+        self._recorder = recorder
+        self._dispatch = Dispatcher(runtime).dispatch
+
+    def handle(self, exchange: Exchange) -> None:
+        """Answer one request. Whatever happens it is recorded once; raises ClientGone when nobody listens."""
+        recorder = self._recorder
+        recorder.begin()
+        try:
+            if exchange.fields.claims:
+                exchange.request_id = claimed_request_id(exchange) or exchange.request_id
+            if exchange.fields.length:
+                exchange.take_body(self._runtime.body_bytes)
+            api = _route(exchange, self._runtime.snapshot)
+            if api.total_s:
+                exchange.deadline = exchange.started + api.total_s
+            for before in api.before:
+                before(exchange)
+            self._dispatch(exchange, api)
+        except GatewayError as error:
+            self._answer(exchange, error)
+        except ClientGone:
+            exchange.status, exchange.code, exchange.keeps_alive = 499, "client_gone", False
+        except ResponseBroken as broken:
+            self._break_off(exchange, str(broken))
+        except Exception:
+            log.exception("an exchange failed", extra={"request_id": exchange.request_id.decode("ascii")})
+            self._answer(exchange, GatewayError("The gateway failed to handle this request.", "see the traceback"))
+        finally:
+            recorder.end(exchange)
+
+    def refuse(self, exchange: Exchange, error: GatewayError) -> None:
+        """Answer and record a request whose head could not be read."""
+        self._recorder.begin()
+        try:
+            self._answer(exchange, error)
+        finally:
+            self._recorder.end(exchange)
+
+    def _answer(self, exchange: Exchange, error: GatewayError) -> None:
+        """Send the problem document, or show a broken response when another one has begun already."""
+        if exchange.status:
+            self._break_off(exchange, error.reason or error.detail)
+            return
+        if error.closes or self._runtime.draining or not exchange.is_body_read():
+            exchange.keeps_alive = False
+        response = problem(exchange, error)
+        exchange.sent = len(response)
+        try:
+            exchange.client.send(response)
+        except ClientGone:
+            exchange.status, exchange.keeps_alive = 499, False
+
+    def _break_off(self, exchange: Exchange, reason: str) -> None:
+        """End a response that cannot be completed so that no client takes it for complete."""
+        exchange.code, exchange.reason, exchange.keeps_alive = "response_broken", reason, False
+        if exchange.minor == b"0":
+            exchange.client.break_off()
+
+
+def _route(exchange: Exchange, snapshot: Snapshot | None) -> Api:
+    """Find the API that takes this request; raises NoRoute, MethodNotAllowed, BadRequest, NoConfiguration."""
+    if snapshot is None:
+        raise NoConfiguration("The gateway has no configuration yet.")
+    target = exchange.target
+    query = target.find(b"?")
+    path = target if query < 0 else target[:query]
+    host, router = exchange.fields.host, snapshot.router
+    try:
+        found = router.find(host, exchange.method, path)
+        if found is not None:
+            api: Api = found.target
+            exchange.api = api
+            return api
+        allowed = router.allowed(host, path)
+    except ValueError as error:
+        raise BadRequest(f"The request path is not acceptable: {error}.") from None
+    if allowed:
+        methods = b", ".join(sorted(allowed)).decode("ascii")
+        raise MethodNotAllowed(f"This path allows {methods}.", headers=(("Allow", methods),))
+    raise NoRoute("No API matches this request.")

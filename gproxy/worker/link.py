@@ -1,0 +1,243 @@
+"""A non-blocking socket with one read watcher that stays armed, and at most one greenlet parked on it per direction.
+
+Why not gevent's cooperative sockets: each of their waits builds a waiter, starts and stops a watcher and follows a
+recv that fails. Here the watcher's callback switches straight into the parked greenlet. When nobody is parked, the
+link's `unattended` decides: idle connections notice data and closing at once, without owning a greenlet.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from time import monotonic
+from typing import ClassVar, Protocol
+
+from gevent.hub import get_hub
+from greenlet import getcurrent, greenlet
+
+from gproxy.worker.deadlines import NEVER, UNLISTED, Deadlines
+
+READ, WRITE = 1, 2
+#: what one recv asks for: a head with a small body arrives whole
+RECV_BYTES = 65536
+WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+#: the loop of the importing process: workers import this module after the fork
+hub = get_hub()
+switch = greenlet.switch
+
+
+class LinkBroken(Exception):
+    """The peer reset the connection, or closed it while we wrote; `unsent`: before it took a byte of this message."""
+
+    def __init__(self, reason: str, unsent: bool = False) -> None:
+        super().__init__(reason)
+        self.unsent = unsent
+
+
+class Wire(Protocol):
+    """The calls of a non-blocking socket that a link needs; TLS provides the same (`tls.py`)."""
+
+    recv: Callable[[int], bytes]
+    recv_into: Callable[[memoryview], int]
+    send: Callable[[bytes | memoryview], int]
+    fileno: Callable[[], int]
+    shutdown: Callable[[int], None]
+    close: Callable[[], None]
+
+
+class Link:
+    """One connection. `recv` and `send` park the calling greenlet; one may read while another one writes.
+
+    A wait ends with an exception when the deadline passes (`timed_out`) or the connection breaks (`broken`);
+    subclasses say which exceptions these are.
+    """
+
+    __slots__ = (
+        "wire",
+        "_recv",
+        "_send",
+        "_watcher",
+        "_armed",
+        "reader",
+        "deadlines",
+        "deadline",
+        "slot",
+        "closed",
+    )
+    broken: ClassVar[type[LinkBroken]] = LinkBroken
+
+    def __init__(self, wire: Wire, deadlines: Deadlines) -> None:
+        self.wire = wire
+        self._recv = wire.recv
+        self._send = wire.send
+        self.reader: greenlet | None = None
+        self.deadlines = deadlines
+        self.deadline = NEVER
+        self.slot = UNLISTED
+        self.closed = False
+        self._watcher = hub.loop.io(wire.fileno(), READ)
+        self._watcher.start(self._ready)
+        self._armed = True
+
+    def recv(self, size: int = RECV_BYTES) -> bytes:
+        """Park until bytes arrive and return them, b"" when the peer has closed its side."""
+        while True:
+            if not self._armed:
+                self._watcher.start(self._ready)
+                self._armed = True
+            self.reader = getcurrent()
+            switch(hub)
+            try:
+                return self._recv(size)
+            except WOULD_BLOCK:
+                continue
+            except OSError as error:
+                raise self.broken(str(error)) from None
+
+    def recv_into(self, buffer: memoryview, eager: bool) -> int:
+        """Fill `buffer` and return the number of bytes, 0 at the end; `eager` tries once before it parks."""
+        while True:
+            if eager:
+                try:
+                    return self.wire.recv_into(buffer)
+                except WOULD_BLOCK:
+                    pass
+                except OSError as error:
+                    raise self.broken(str(error)) from None
+            eager = True
+            self.wait_readable()
+
+    def wait_readable(self) -> None:
+        """Park until the watcher fires."""
+        self.arm()
+        self.reader = getcurrent()
+        switch(hub)
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Write all of `data`, parking as long as the peer does not take it."""
+        try:
+            sent = self._send(data)
+        except WOULD_BLOCK:
+            sent = 0
+        except OSError as error:
+            raise self.broken(str(error), unsent=True) from None
+        if sent != len(data):
+            self._send_rest(memoryview(data)[sent:])
+
+    def _send_rest(self, rest: memoryview) -> None:
+        wait = _WriteWait(self)
+        try:
+            while rest:
+                wait.park()
+                try:
+                    rest = rest[self._send(rest) :]
+                except WOULD_BLOCK:
+                    continue
+                except OSError as error:
+                    raise self.broken(str(error)) from None
+        finally:
+            wait.close()
+
+    def _ready(self) -> None:
+        reader = self.reader
+        if reader is not None:
+            self.reader = None
+            reader.switch()
+        else:
+            self.unattended()
+
+    def unattended(self) -> None:
+        """Called when the socket is readable and nobody waits for it."""
+        self.disarm()
+
+    def arm(self) -> None:
+        """Watch again after `disarm`."""
+        if not self._armed:
+            self._watcher.start(self._ready)
+            self._armed = True
+
+    def disarm(self) -> None:
+        """Stop watching until somebody wants to read again."""
+        self._watcher.stop()
+        self._armed = False
+
+    def expire(self) -> None:
+        """Called by the wheel when the deadline has passed."""
+        reader = self.reader
+        if reader is not None:
+            self.reader = None
+            reader.throw(self.timed_out())
+        else:
+            self.idle_expired()
+
+    def timed_out(self) -> Exception:
+        """Return what a greenlet that waited too long is told."""
+        return self.broken("timed out")
+
+    def idle_expired(self) -> None:
+        """Called when the deadline passed and nobody was waiting."""
+
+    def interrupt(self, error: BaseException) -> bool:
+        """Raise `error` in the greenlet that is parked reading; False when there is none. Only from the hub."""
+        reader = self.reader
+        if reader is None:
+            return False
+        self.reader = None
+        reader.throw(error)
+        return True
+
+    def close(self) -> None:
+        """Close the socket; harmless when it is closed already. Nobody may be parked on it."""
+        if self.closed:
+            return
+        self.closed = True
+        self.deadlines.forget(self)
+        self._watcher.stop()
+        self._watcher.close()
+        self.wire.close()
+
+
+class _WriteWait:
+    """A greenlet parked until a link is writable, with a deadline of its own."""
+
+    __slots__ = ("_link", "_watcher", "_writer", "deadline", "slot")
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._writer: greenlet | None = None
+        self._watcher = hub.loop.io(link.wire.fileno(), WRITE)
+        self._watcher.start(self._ready)
+        self.deadline = NEVER
+        self.slot = UNLISTED
+
+    def park(self) -> None:
+        deadlines = self._link.deadlines
+        deadlines.set(self, monotonic() + deadlines.stall_s)
+        self._writer = getcurrent()
+        switch(hub)
+
+    def _ready(self) -> None:
+        writer = self._writer
+        if writer is not None:
+            self._writer = None
+            writer.switch()
+
+    def expire(self) -> None:
+        writer = self._writer
+        if writer is not None:
+            self._writer = None
+            writer.throw(self._link.timed_out())
+
+    def close(self) -> None:
+        self._link.deadlines.forget(self)
+        self._watcher.stop()
+        self._watcher.close()
+
+
+def tune(sock: socket.socket) -> None:
+    """Make an accepted or connected socket non-blocking and free of Nagle's delay (44 ms per split message)."""
+    sock.setblocking(False)
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,155 @@
+"""Brings a response to the client: head and body, streamed with back-pressure, ending exactly where it ends.
+
+A body whose end only the connection would tell (RFC 9112 6.3 rule 8) is framed as chunks for the client, so that
+a truncated response can never look complete; an HTTP/1.0 client gets a reset instead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gproxy.core.chunked import chunk, last_chunk
+from gproxy.core.errors import BadUpstream, UpstreamTimeout
+from gproxy.core.http1 import CHUNKED, ResponseHead
+from gproxy.worker.dechunk import Dechunker
+from gproxy.worker.upstream import Upstream, UpstreamBroken
+
+if TYPE_CHECKING:
+    from gproxy.worker.exchange import Exchange
+
+#: bytes moved at a time within a large body
+_PIECE_BYTES = 1 << 18
+#: buffers kept for the next large bodies
+_MOST_BUFFERS = 32
+_buffers: list[memoryview] = []
+
+
+class ResponseBroken(Exception):
+    """The server failed after the response had begun: the client is shown a broken response."""
+
+
+def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes) -> bool:
+    """Send `head` and the body, of which `data` has arrived; return whether the upstream can be used again.
+
+    Raises ClientGone, or ResponseBroken when the server fails on the way.
+    """
+    status, length = head.status, head.length
+    if exchange.method == b"HEAD" or status == 204 or status == 304:
+        whole, data, extra = b"", b"", bool(data)
+    elif length == len(data):
+        whole, extra = data, False
+    else:
+        return (
+            _relay_length(exchange, upstream, head, data)
+            if length >= 0
+            else _relay_chunks(exchange, upstream, head, data)
+        )
+    if not exchange.is_body_read():
+        exchange.keeps_alive = False  # an early answer: the rest of the request is not waited for
+    out = _client_head(exchange, head, b"") + whole
+    exchange.status = status
+    exchange.sent = len(out)
+    exchange.client.send(out)
+    return not extra and not head.close
+
+
+def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes) -> bool:
+    """Stream a body of known length, of which `data` has arrived and perhaps more than belongs to it."""
+    client = exchange.client
+    exchange.status = head.status
+    first = _client_head(exchange, head, b"") + data[: head.length]
+    exchange.sent = len(first)
+    client.send(first)
+    left = head.length - len(data)
+    if left <= 0:
+        return not left and not head.close
+    buffer = _buffers.pop() if _buffers else memoryview(bytearray(_PIECE_BYTES))
+    stall_s = upstream.deadlines.stall_s
+    eager = False
+    try:
+        while left:
+            upstream.deadlines.set(upstream, exchange.until(stall_s))
+            try:
+                count = upstream.recv_into(buffer if left >= _PIECE_BYTES else buffer[:left], eager)
+            except (UpstreamBroken, UpstreamTimeout) as error:
+                raise ResponseBroken(str(error)) from None
+            if not count:
+                raise ResponseBroken(f"closed {left} bytes before the end of the body")
+            client.send(buffer[:count])
+            exchange.sent += count
+            left -= count
+            eager = count == _PIECE_BYTES  # the socket was not emptied: more is there without waiting
+    finally:
+        if len(_buffers) < _MOST_BUFFERS:
+            _buffers.append(buffer)
+    return not head.close
+
+
+def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes) -> bool:
+    """Stream a body that is chunked or ends with the connection; an HTTP/1.0 client gets it unframed."""
+    frames = exchange.minor == b"1"
+    if not frames:
+        exchange.keeps_alive = False
+    decoder = upstream.dechunker() if head.length == CHUNKED else None
+    payload = _decode(exchange, decoder, data)
+    out = _client_head(exchange, head, _framing(head) if frames else b"")
+    while True:
+        ended = decoder.done if decoder is not None else upstream.at_end
+        out += chunk(payload) if frames else payload
+        if ended and frames:
+            out += last_chunk(decoder.trailers() if decoder is not None else [], head.trailers)
+        if out:
+            exchange.status = head.status
+            exchange.sent += len(out)
+            exchange.client.send(out)
+        if ended:
+            return decoder is not None and decoder.is_reusable() and not head.close
+        out = b""
+        upstream.deadlines.set(upstream, exchange.until(upstream.deadlines.stall_s))
+        payload = _decode(exchange, decoder, _next(upstream, decoder is not None))
+
+
+def _next(upstream: Upstream, must_go_on: bool) -> bytes:
+    """Wait for more of a body; at the end of the connection that is b"" and noted, or ResponseBroken."""
+    try:
+        data = upstream.recv()
+    except (UpstreamBroken, UpstreamTimeout) as error:
+        raise ResponseBroken(str(error)) from None
+    if not data:
+        if must_go_on:
+            raise ResponseBroken("closed before the end of the chunked body")
+        upstream.at_end = True
+    return data
+
+
+def _decode(exchange: Exchange, decoder: Dechunker | None, data: bytes) -> bytes:
+    if decoder is None or not data:
+        return data
+    try:
+        return decoder.feed_body(data)
+    except ValueError as error:
+        if exchange.sent:
+            raise ResponseBroken(str(error)) from None
+        raise BadUpstream("The server sent an invalid response.", str(error)) from None
+
+
+def _framing(head: ResponseHead) -> bytes:
+    if not head.trailers:
+        return b"Transfer-Encoding: chunked\r\n"
+    return b"Transfer-Encoding: chunked\r\nTrailer: %b\r\n" % b", ".join(sorted(head.trailers))
+
+
+def _client_head(exchange: Exchange, head: ResponseHead, framing: bytes) -> bytes:
+    """Return the response head as the client gets it, with the empty line."""
+    lines = head.head
+    api = exchange.api
+    if api is not None and api.after:
+        for after in api.after:
+            lines = after(exchange, lines)
+    if exchange.client.runtime.draining:
+        exchange.keeps_alive = False
+    if not exchange.keeps_alive:
+        return b"%b%bConnection: close\r\n\r\n" % (lines, framing)
+    if exchange.minor == b"0":
+        return b"%b%bConnection: keep-alive\r\n\r\n" % (lines, framing)
+    return b"%b%b\r\n" % (lines, framing)

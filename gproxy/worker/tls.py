@@ -1,0 +1,67 @@
+"""TLS towards servers: contexts from a server's `tls` options, and a TLS socket with the calls a link needs.
+
+gevent's SSLSocket waits cooperatively; a link wants the plain non-blocking object underneath, for its own watcher.
+"""
+
+from __future__ import annotations
+
+import ssl
+from functools import lru_cache
+
+import gevent.ssl
+
+from gproxy.core.snapshot import Tls
+
+
+@lru_cache(maxsize=1024)
+def client_context(tls: Tls) -> ssl.SSLContext:
+    """Return the context for `tls`, made once; raises OSError (ssl.SSLError included) for files that cannot be used."""
+    context: ssl.SSLContext = gevent.ssl.create_default_context(cafile=tls.ca_file)
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.cert_file:
+        context.load_cert_chain(tls.cert_file, tls.key_file)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class TlsWire:
+    """A non-blocking TLS connection; WantRead and WantWrite say what the link has to wait for."""
+
+    __slots__ = ("_tls", "pending", "recv", "send", "sock")
+
+    def __init__(self, sock: gevent.ssl.SSLSocket) -> None:
+        self.sock = sock
+        self._tls = sock._sslobj  # type: ignore[attr-defined]
+        #: number of decrypted bytes that wait although the descriptor is silent
+        self.pending = self._tls.pending
+        self.send = self._tls.write
+        self.recv = self._recv
+
+    def _recv(self, size: int) -> bytes:
+        try:
+            data: bytes = self._tls.read(size)
+        except ssl.SSLZeroReturnError:
+            return b""  # close_notify: an honest end, unlike a bare end of the TCP stream
+        return data
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Fill `buffer` with decrypted bytes; 0 after close_notify."""
+        try:
+            count: int = self._tls.read(len(buffer), buffer)
+        except ssl.SSLZeroReturnError:
+            return 0
+        return count
+
+    def fileno(self) -> int:
+        """Return the descriptor to watch."""
+        return int(self.sock.fileno())
+
+    def shutdown(self, how: int) -> None:
+        """Shut the TCP connection down in one direction."""
+        self.sock.shutdown(how)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        self.sock.close()
