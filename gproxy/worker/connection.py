@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 LINGER_S, LINGER_BYTES = 2.0, 1 << 20
 #: an idle connection of a draining worker is closed when this long no request came: never under a busy client
 DRAIN_IDLE_S = 1.0
+#: struct linger {on, 0 seconds}: closing drops what is unsent and resets
+_RESET = struct.pack("ii", 1, 0)
 
 _match_request_line = REQUEST_LINE.fullmatch
 
@@ -131,7 +134,9 @@ class Client(Link):
 
     def break_off(self) -> None:
         """Close in a way that a client cannot take for the end of a response (reset)."""
-        self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")  # type: ignore[attr-defined]
+        sock = self.wire
+        assert isinstance(sock, socket.socket)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.close()
 
     def _receive(self) -> Exchange | None:

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
 from time import monotonic
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from gevent.hub import get_hub
 from greenlet import getcurrent, greenlet
 
 from gproxy.worker.deadlines import NEVER, UNLISTED, Deadlines
+from gproxy.worker.tls import TlsWire
 
 READ, WRITE = 1, 2
 #: what one recv asks for: a head with a small body arrives whole
 RECV_BYTES = 65536
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
+#: what a link needs of a socket, plain or TLS
+Wire = socket.socket | TlsWire
 #: the loop of the importing process: workers import this module after the fork
 hub = get_hub()
 switch = greenlet.switch
@@ -34,17 +36,6 @@ class LinkBroken(Exception):
     def __init__(self, reason: str, unsent: bool = False) -> None:
         super().__init__(reason)
         self.unsent = unsent
-
-
-class Wire(Protocol):
-    """The calls of a non-blocking socket that a link needs; TLS provides the same (`tls.py`)."""
-
-    recv: Callable[[int], bytes]
-    recv_into: Callable[[memoryview], int]
-    send: Callable[[bytes | memoryview], int]
-    fileno: Callable[[], int]
-    shutdown: Callable[[int], None]
-    close: Callable[[], None]
 
 
 class Link:

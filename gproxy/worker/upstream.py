@@ -84,12 +84,15 @@ class Upstream(Link):
 class TlsUpstream(Upstream):
     """The same over TLS, where decrypted bytes may wait while the descriptor is silent."""
 
-    __slots__ = ()
-    wire: TlsWire
+    __slots__ = ("_pending",)
+
+    def __init__(self, wire: TlsWire, pool: Pool) -> None:
+        super().__init__(wire, pool)
+        self._pending = wire.pending
 
     def recv(self, size: int = RECV_BYTES) -> bytes:
         """Return what TLS has decrypted already, else park."""
-        return self._recv(size) if self.wire.pending() else super().recv(size)
+        return self._recv(size) if self._pending() else super().recv(size)
 
 
 class Pool:
