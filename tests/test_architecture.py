@@ -175,9 +175,7 @@ def loaded_with(start: str) -> Iterator[tuple[str, str]]:
                 yield imported.module.split(".")[0], chains[module]
                 continue
             parts = imported.module.split(".")
-            for name in (
-                ".".join(parts[:count]) for count in range(1, len(parts) + 1)
-            ):  # packages load first
+            for name in (".".join(parts[:count]) for count in range(1, len(parts) + 1)):  # packages load first
                 if name in OUR_MODULES and name not in chains:
                     chains[name] = f"{chains[module]} -> {name}"
                     waiting.append(name)
@@ -186,17 +184,13 @@ def loaded_with(start: str) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("start", NEVER_LOADED)
 def test_a_process_does_not_load_what_it_must_not(start: str) -> None:
     problems = [f"{chain} loads {name}" for name, chain in loaded_with(start) if name in NEVER_LOADED[start]]
-    assert not problems, "import it inside the function that runs in the right process:\n" + "\n".join(
-        problems
-    )
+    assert not problems, "import it inside the function that runs in the right process:\n" + "\n".join(problems)
 
 
 def has_code(path: Path) -> bool:
     """Return False for a file of docstring, imports and constants, which has nothing to test by itself."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return any(
-        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for node in ast.walk(tree)
-    )
+    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for node in ast.walk(tree))
 
 
 def test_every_source_file_has_a_test_twin() -> None:
@@ -204,7 +198,7 @@ def test_every_source_file_has_a_test_twin() -> None:
     for path in sources("gproxy", "scripts"):
         source = path.relative_to(ROOT)
         below = source.relative_to("gproxy") if source.parts[0] == "gproxy" else source
-        twin = Path("tests") / below.parent / f"test_{below.name.strip('_')}"
+        twin = Path("tests") / below.parent / f"test_{below.stem.strip('_')}.py"
         if has_code(path) and not (ROOT / twin).exists() and str(source) not in NO_TWIN:
             missing.append(f"{source}: write {twin}")
     assert not missing, "\n" + "\n".join(missing)
@@ -221,9 +215,7 @@ def test_files_and_functions_stay_small() -> None:
         text = path.read_text(encoding="utf-8")
         name = path.relative_to(ROOT)
         if text.count("\n") > MAX_FILE_LINES:
-            problems.append(
-                f"{name}: {text.count(chr(10))} lines, at most {MAX_FILE_LINES}: split it by idea"
-            )
+            problems.append(f"{name}: {text.count(chr(10))} lines, at most {MAX_FILE_LINES}: split it by idea")
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -237,9 +229,7 @@ def test_files_and_functions_stay_small() -> None:
 def text_files() -> Iterator[tuple[Path, str]]:
     """Yield every text file that belongs to the project, with its content."""
     below = [
-        path
-        for name in ("gproxy", "scripts", "tests", "conf", "docs", ".ci")
-        for path in (ROOT / name).rglob("*")
+        path for name in ("gproxy", "scripts", "tests", "conf", "docs", ".ci") for path in (ROOT / name).rglob("*")
     ]
     for path in sorted([*below, *ROOT.glob("*.*"), ROOT / ".gitignore"]):
         if path.is_file() and path.suffix not in (".pyc", ".png") and "egg-info" not in str(path):
@@ -248,12 +238,8 @@ def text_files() -> Iterator[tuple[Path, str]]:
 
 # The brackets keep these patterns from finding themselves.
 UNWANTED = {
-    re.compile(
-        r"\b(?:[T]ODO|[F]IXME|[X]XX)\b"
-    ): "open an issue instead of leaving unfinished work in the source",
-    re.compile(
-        r"(?<![\w.$}])/(?:[h]ome|[r]oot|[w]ork|[U]sers|[o]pt)/\w"
-    ): "a path of one machine: make it relative",
+    re.compile(r"\b(?:[T]ODO|[F]IXME|[X]XX)\b"): "open an issue instead of leaving unfinished work in the source",
+    re.compile(r"(?<![\w.$}])/(?:[h]ome|[r]oot|[w]ork|[U]sers|[o]pt)/\w"): "a path of one machine: make it relative",
 }
 
 

@@ -54,9 +54,7 @@ def progress(text: str) -> None:
 def machine(programs: dict[str, str]) -> dict[str, str]:
     """Return what the figures were measured on and with."""
     with open("/proc/cpuinfo", encoding="utf-8") as lines:
-        model = next(
-            (line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown"
-        )
+        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
     about = {
         "processor": f"{model}, {os.cpu_count()} cores",
         "kernel": platform.release(),
@@ -65,18 +63,14 @@ def machine(programs: dict[str, str]) -> dict[str, str]:
     return about | {name: packages.version(path, "-v") for name, path in programs.items() if name != "gproxy"}
 
 
-def write_json(
-    path: Path, options: Options, about: dict[str, str], found: list[tuple[Workload, Found]]
-) -> None:
+def write_json(path: Path, options: Options, about: dict[str, str], found: list[tuple[Workload, Found]]) -> None:
     """Store every sample and the medians; keys are workload, then proxy."""
     stored = {
         "machine": about,
         "rounds": options.rounds,
         "seconds": options.seconds,
         "samples": {
-            workload.name: {
-                proxy: [asdict(sample) for sample in samples] for proxy, samples in by_proxy.items()
-            }
+            workload.name: {proxy: [asdict(sample) for sample in samples] for proxy, samples in by_proxy.items()}
             for workload, by_proxy in found
         },
         "medians": {
@@ -108,9 +102,7 @@ def main() -> int:
     options = read_options(sys.argv[1:])
     signal.signal(signal.SIGTERM, interrupted)
     try:
-        others = [
-            name for name in ("nginx", "haproxy", "wrk") if name != "haproxy" or name in options.proxies
-        ]
+        others = [name for name in ("nginx", "haproxy", "wrk") if name != "haproxy" or name in options.proxies]
         programs = packages.need(others)
         about = machine(programs)
         programs["gproxy"] = options.gproxy_command or contenders.default_gproxy()

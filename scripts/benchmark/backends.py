@@ -8,7 +8,8 @@ from pathlib import Path
 
 from scripts.benchmark import configuration, slow_backend
 from scripts.benchmark.configuration import Setup
-from scripts.benchmark.process import cores, free_ports, started, wait_until_serving
+from scripts.benchmark.process import cores, wait_until_serving
+from scripts.processes import free_ports, started
 
 SLOW_MS = 20
 
@@ -38,7 +39,7 @@ def running(nginx: str, folder: Path) -> Iterator[Backends]:
     fast = [nginx, "-e", str(folder / "error.log"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
     slow = [sys.executable, slow_backend.__file__, str(SLOW_MS), *map(str, backends.slow)]
     load_core = cores()[1]
-    with started(fast, load_core, log) as fast_process, started(slow, load_core, log) as slow_process:
+    with started(fast, log, load_core) as fast_process, started(slow, log, load_core) as slow_process:
         wait_until_serving(fast_process, first, "/small", log)
         wait_until_serving(slow_process, third, "/small", log)
         yield backends

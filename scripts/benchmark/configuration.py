@@ -34,8 +34,7 @@ class Setup:
 def nginx_head(folder: Path) -> str:
     """Return the part of an nginx configuration that keeps the instance inside its folder, up to `http {`."""
     scratch = "\n".join(
-        f"  {kind}_temp_path {folder}/{kind};"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        f"  {kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     return f"""
 {"user root;" if os.geteuid() == 0 else ""}
@@ -71,9 +70,7 @@ def nginx_backend(folder: Path, ports: tuple[int, int]) -> str:
 
 def nginx(folder: Path, port: int, servers: tuple[int, int], setup: Setup) -> str:
     """Return the configuration of nginx as proxy."""
-    locations = "\n".join(
-        f"    location {prefix} {{ proxy_pass http://backend; }}" for prefix in setup.prefixes
-    )
+    locations = "\n".join(f"    location {prefix} {{ proxy_pass http://backend; }}" for prefix in setup.prefixes)
     return f"""{nginx_head(folder)}
   upstream backend {{
     server 127.0.0.1:{servers[0]};
@@ -148,9 +145,7 @@ def gproxy_objects(servers: tuple[int, int], setup: Setup) -> str:
     ]
     return json.dumps(
         {
-            "servers": [
-                {"name": f"u{n}", "address": f"127.0.0.1:{port}"} for n, port in enumerate(servers, 1)
-            ],
+            "servers": [{"name": f"u{n}", "address": f"127.0.0.1:{port}"} for n, port in enumerate(servers, 1)],
             "clusters": [{"name": "all", "servers": ["u1", "u2"]}],
             "apis": apis,
         }

@@ -12,7 +12,8 @@ from gproxy.shared import layout
 from gproxy.shared.table import Table
 from scripts.benchmark import configuration
 from scripts.benchmark.configuration import Setup
-from scripts.benchmark.process import BenchError, cores, descendants, free_ports, started, wait_until_serving
+from scripts.benchmark.process import BenchError, cores, wait_until_serving
+from scripts.processes import descendants, free_ports, started
 
 NAMES = ("nginx", "haproxy", "gproxy")
 
@@ -69,7 +70,7 @@ def start(wanted: Wanted) -> Iterator[Contender]:
     """Run one proxy; it serves when this yields."""
     is_custom = wanted.name == "gproxy" and "{port}" in wanted.program
     command = custom_command(wanted) if is_custom else COMMANDS[wanted.name](wanted)
-    with started(command, cores()[0], wanted.log) as process:
+    with started(command, wanted.log, cores()[0]) as process:
         wait_until_serving(process, wanted.port, wanted.probe, wanted.log)
         family = tuple(child.pid for child in descendants(process.pid))
         if is_custom:

@@ -62,9 +62,7 @@ def body(results: Sequence[Result], proxies: Sequence[str], width: float) -> Ite
         yield label(MARGIN, top + 20, result.workload.title)
         for number, proxy in enumerate(proxies):
             right = MARGIN + TITLE_WIDTH + number * GROUP_WIDTH
-            for column, (cell_width, content) in enumerate(
-                zip(COLUMN_WIDTHS, cells(result, proxy), strict=True)
-            ):
+            for column, (cell_width, content) in enumerate(zip(COLUMN_WIDTHS, cells(result, proxy), strict=True)):
                 right += cell_width
                 style = "ours" if proxy == "gproxy" and column == 0 else ""
                 yield label(right, top + 20, content, style, right=True)

@@ -26,9 +26,7 @@ def ask(connection: socket.socket) -> None:
 def bytes_per_connection(port: int, pids: tuple[int, ...], count: int) -> float:
     """Open that many connections, use each once, let all idle; return the growth of memory for each."""
     with contextlib.ExitStack() as stack:
-        connections = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(10)
-        ]
+        connections = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(10)]
         for connection in connections:  # lets the proxy connect to its servers and build what it builds once
             ask(connection)
         before = settled_rss(pids)

@@ -31,9 +31,7 @@ class Sample:
     others_percent: float = 0.0
 
 
-def measure_load(
-    contender: Contender, workload: Workload, wrk_program: str, seconds: int, folder: Path
-) -> Sample:
+def measure_load(contender: Contender, workload: Workload, wrk_program: str, seconds: int, folder: Path) -> Sample:
     """Put load on one proxy."""
     script = folder / f"{workload.name}.lua" if workload.script else None
     if script:
@@ -62,9 +60,7 @@ def measure_idle(contender: Contender) -> Sample:
     return Sample(cost=cost, rss_bytes=sum(rss_bytes(pid) for pid in contender.workers))
 
 
-def rounds(
-    contenders: list[Contender], count: int, once: Callable[[Contender], Sample]
-) -> dict[str, list[Sample]]:
+def rounds(contenders: list[Contender], count: int, once: Callable[[Contender], Sample]) -> dict[str, list[Sample]]:
     """Measure every contender that many times, taking turns and not always in the same order."""
     samples: dict[str, list[Sample]] = {contender.name: [] for contender in contenders}
     for number in range(count):
@@ -77,7 +73,6 @@ def rounds(
 def median(samples: list[Sample]) -> Sample:
     """Return the median of every figure, except errors: those are summed, none may hide."""
     middle = {
-        field.name: statistics.median(getattr(sample, field.name) for sample in samples)
-        for field in fields(Sample)
+        field.name: statistics.median(getattr(sample, field.name) for sample in samples) for field in fields(Sample)
     }
     return Sample(**{**middle, "errors": sum(sample.errors for sample in samples)})

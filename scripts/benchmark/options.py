@@ -37,13 +37,9 @@ def read_options(arguments: list[str]) -> Options:
         description="Measure gproxy, nginx and haproxy side by side: one worker each on core 0, load on 1.",
         epilog=f"Workloads: {', '.join(names)}.",
     )
-    parser.add_argument(
-        "--rounds", type=int, default=3, help="measurements of each figure; the median counts (3)"
-    )
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each figure; the median counts (3)")
     parser.add_argument("--seconds", type=int, default=3, help="length of one measurement (3)")
-    parser.add_argument(
-        "--quick", action="store_true", help="one round of one second: under a minute, rough figures"
-    )
+    parser.add_argument("--quick", action="store_true", help="one round of one second: under a minute, rough figures")
     parser.add_argument("--only", type=lambda text: known(text, names), default=names, metavar="WORKLOAD,...")
     parser.add_argument(
         "--proxies",

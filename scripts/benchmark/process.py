@@ -1,24 +1,18 @@
-"""Processes pinned to a core: started, measured and surely stopped."""
+"""What the benchmark asks of processes and cores."""
 
-import contextlib
-import ctypes
 import functools
 import os
 import resource
-import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
 PROXY_CORE = 0
 LOAD_CORE = 1
-STOP_TIMEOUT_S = 10.0
-PR_SET_PDEATHSIG = 1  # prctl(2): the kernel sends this signal when the parent dies, however it dies
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class BenchError(Exception):
@@ -37,59 +31,6 @@ def allow_many_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def free_ports(count: int) -> list[int]:
-    """Return that many loopback ports that nobody listens on at this moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-
-
-@contextlib.contextmanager
-def started(command: Sequence[str | Path], core: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command pinned to a core, its output in `log`; on leaving, stop it and all its children."""
-
-    def prepare() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        os.sched_setaffinity(0, {core})
-
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            preexec_fn=prepare,  # noqa: PLW1509 -- this program has no threads
-        )
-    try:
-        yield process
-    finally:
-        stop(process)
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process to end, and kill it and its children when it does not."""
-    family = descendants(process.pid)
-    process.terminate()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for child in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
-
-
-def descendants(pid: int) -> list[psutil.Process]:
-    """Return the living children of a process and theirs."""
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
 
 
 def cpu_s(pids: Sequence[int]) -> float:

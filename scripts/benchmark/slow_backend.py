@@ -12,9 +12,9 @@ import time
 from collections import deque
 
 BODY = b'{"id": 1, "name": "Ada Lovelace", "email": "ada@example.com"}'
-ANSWER = (
-    b"HTTP/1.1 200 OK\r\nServer: slow\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-    % (len(BODY), BODY)
+ANSWER = b"HTTP/1.1 200 OK\r\nServer: slow\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+    len(BODY),
+    BODY,
 )
 
 

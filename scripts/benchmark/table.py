@@ -66,9 +66,7 @@ def text(results: Sequence[Result]) -> str:
 def notes(results: Sequence[Result]) -> list[str]:
     """Return what a reader must know to judge the figures: what is not in them, what disturbed them."""
     found = []
-    supervising = [
-        result.medians["gproxy"].supervisors_percent for result in results if "gproxy" in result.medians
-    ]
+    supervising = [result.medians["gproxy"].supervisors_percent for result in results if "gproxy" in result.medians]
     if supervising:
         found.append(
             "gproxy's master, sync and monitor together took at most "
@@ -80,7 +78,5 @@ def notes(results: Sequence[Result]) -> list[str]:
             if sample.errors:
                 found.append(f"{name}: {sample.errors:,.0f} requests FAILED")
             if sample.others_percent > NOISE_PERCENT:
-                found.append(
-                    f"{name}: others took {sample.others_percent:.0f} % of the proxy's core meanwhile"
-                )
+                found.append(f"{name}: others took {sample.others_percent:.0f} % of the proxy's core meanwhile")
     return found

@@ -59,8 +59,6 @@ WORKLOADS = (
     Workload("slow_backend", "20 ms backend, 512 connections", connections=512, setup=Setup(is_slow=True)),
     Workload("apis_10", "10 APIs, the last matches", path="/service-10/small", setup=Setup(apis=10)),
     Workload("apis_1000", "1,000 APIs, the last matches", path="/service-1000/small", setup=Setup(apis=1000)),
-    Workload(
-        "apis_10000", "10,000 APIs, the last matches", path="/service-10000/small", setup=Setup(apis=10000)
-    ),
+    Workload("apis_10000", "10,000 APIs, the last matches", path="/service-10000/small", setup=Setup(apis=10000)),
     Workload("idle", f"memory per idle connection ({IDLE_CONNECTIONS:,})", setup=Setup(is_fresh=True)),
 )

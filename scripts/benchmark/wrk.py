@@ -54,9 +54,7 @@ def parse(text: str) -> Report:
         requests_per_s=float(rate.group(1)),
         p50_ms=percentile_ms(text, 50),
         p99_ms=percentile_ms(text, 99),
-        errors=sum(
-            int(number) for number in re.findall(r"\d+", socket_errors.group(1) if socket_errors else "")
-        )
+        errors=sum(int(number) for number in re.findall(r"\d+", socket_errors.group(1) if socket_errors else ""))
         + int(refused.group(1) if refused else 0),
     )
 

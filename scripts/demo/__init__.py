@@ -1,0 +1,1 @@
+"""The demonstration behind scripts/run: two *backends* of its own, an example configuration, gproxy in front."""

@@ -1,0 +1,157 @@
+"""scripts/run: start the backends, apply the example configuration, run gproxy, say what to try, stop everything."""
+
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from scripts.demo import backend, words
+from scripts.demo.options import EXAMPLE_PORTS, DemoError, Options, check_ports, read_options
+from scripts.processes import started
+
+EXAMPLE = Path("conf/examples/demo.yaml")
+BIN = Path(sys.prefix) / "bin"
+READY_TIMEOUT_S = 30.0
+Program = subprocess.Popen[bytes]
+
+
+class Stopped(Exception):
+    """Ctrl-C or TERM."""
+
+
+def stop_asked(number: int, frame: FrameType | None) -> None:
+    """Leave whatever is being done; everything started is stopped on the way out."""
+    for caught in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(caught, signal.SIG_IGN)  # once is enough: stopping must not be interrupted
+    raise Stopped
+
+
+def settings(options: Options) -> str:
+    """Return the INI of this gateway: what differs from the defaults, all of it inside the run directory."""
+    return f"""\
+# Written by scripts/run.
+[gproxy]
+bind = 127.0.0.1:{options.port}
+run_dir = {options.run_dir}
+[store]
+url = {options.store}
+[log]
+file = {options.run_dir}/gproxy.log
+[control]
+bind = 127.0.0.1:{options.control_port}
+"""
+
+
+def example(options: Options) -> Path:
+    """Return the configuration to apply: the example, or a copy of it with the backends' other ports."""
+    if options.backend_ports == EXAMPLE_PORTS:
+        return EXAMPLE
+    text = EXAMPLE.read_text(encoding="utf-8")
+    for old, new in zip(EXAMPLE_PORTS, options.backend_ports, strict=True):
+        text = text.replace(f'"127.0.0.1:{old}"', f'"127.0.0.1:{new}"')
+    copy = options.run_dir / "demo.yaml"
+    copy.write_text(text, encoding="utf-8")
+    return copy
+
+
+def apply(options: Options, path: Path) -> str:
+    """Make the store equal to the file; return the last line that gproxyctl says about it."""
+    command = [str(BIN / "gproxyctl"), "--store", options.store, "apply", "-f", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DemoError(f"gproxyctl apply failed:\n{done.stdout}{done.stderr}")
+    return (done.stdout.strip().splitlines() or [""])[-1]
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    """Return (status, serving backend) of one GET; raises OSError or HTTPException when nobody answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        return response.status, response.getheader("X-Served-By", "")
+
+
+def wait_for(program: Program, port: int, path: str, log: Path) -> None:
+    """Return once the path is answered 200; raises DemoError with the end of the log when it never is."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while program.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if ask(port, path)[0] == 200:
+                return
+        time.sleep(0.02)
+    raise DemoError(f"{program.args!r} does not serve http://127.0.0.1:{port}{path}:\n{ending(log)}")
+
+
+def ending(log: Path) -> str:
+    """Return the last lines of a log."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+
+
+@contextlib.contextmanager
+def running(options: Options) -> Iterator[tuple[dict[str, Program], str]]:
+    """Run everything; yields (programs by name, the text to show) once requests are answered."""
+    options.run_dir.mkdir(parents=True, exist_ok=True)
+    log = options.run_dir / "demo.log"
+    log.write_bytes(b"")
+    programs: dict[str, Program] = {}
+    with contextlib.ExitStack() as stack:
+        for number, port in enumerate(options.backend_ports, 1):
+            command = [sys.executable, "-m", backend.__name__, f"demo-{number}", str(port)]
+            programs[f"backend {number}"] = stack.enter_context(started(command, log))
+        for name, port in zip(list(programs), options.backend_ports, strict=True):
+            wait_for(programs[name], port, "/users/1", log)
+        path = example(options)
+        applied = apply(options, path)
+        ini = options.run_dir / "demo.ini"
+        ini.write_text(settings(options), encoding="utf-8")
+        begin = time.monotonic()
+        gproxy = stack.enter_context(started([BIN / "gproxy", "-c", ini, "-w", str(options.workers)], log))
+        programs["gproxy"] = gproxy
+        wait_for(gproxy, options.port, "/users/1", log)
+        ready_s = time.monotonic() - begin
+        status, server = ask(options.port, "/users/1")
+        first = f"GET /users/1 -> {status}, served by {server}"
+        is_plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
+        text = words.opening(options, str(path), applied, ready_s, first, is_plain)
+        text += "\n" + words.suggestions("Try it in another terminal", words.attempts(options.port), is_plain)
+        text += "\n" + words.suggestions("Look at the store", words.changes(options), is_plain)
+        yield programs, text
+
+
+def watch(programs: dict[str, Program], log: Path) -> None:
+    """Wait until somebody stops the demonstration; raises DemoError when a program ends by itself."""
+    while True:
+        for name, program in programs.items():
+            if program.poll() is not None:
+                raise DemoError(f"{name} ended by itself with exit code {program.returncode}:\n{ending(log)}")
+        time.sleep(0.5)
+
+
+def main() -> int:
+    """Run the demonstration; exit code 0 after Ctrl-C or TERM, 1 when something fails, 2 for wrong arguments."""
+    options = read_options(sys.argv[1:])
+    for caught in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(caught, stop_asked)
+    try:
+        check_ports(options)
+        with running(options) as (programs, text):
+            print(f"{text}\n\n  Ctrl-C stops everything.", flush=True)
+            watch(programs, options.run_dir / "demo.log")
+    except DemoError as error:
+        print(f"scripts/run: {error}", file=sys.stderr)
+        return 1
+    except Stopped:
+        print("\n  stopped: gateway and backends have ended", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

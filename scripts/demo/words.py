@@ -1,0 +1,61 @@
+"""What the demonstration prints: every line of it, as pure functions of what really happened."""
+
+from collections.abc import Sequence
+
+from scripts.demo.options import Options
+
+BOLD, DIM, GREEN = "1", "2", "32"
+
+
+def styled(text: str, style: str, is_plain: bool) -> str:
+    """Return text in an ANSI style, or as it is."""
+    return text if is_plain else f"\033[{style}m{text}\033[0m"
+
+
+def opening(options: Options, example: str, applied: str, ready_s: float, first: str, is_plain: bool) -> str:
+    """Return what is shown once everything runs.
+
+    `applied` is the last line that gproxyctl printed, `first` describes the first answer through the gateway.
+    """
+    lines = [
+        ("backends", ", ".join(f"http://127.0.0.1:{port}" for port in options.backend_ports)),
+        ("configuration", f"{example} -> {options.store}"),
+        ("", applied),
+        ("gateway", f"http://127.0.0.1:{options.port}, {options.workers} workers, ready in {ready_s:.1f} s"),
+        ("", first),
+        ("health", f"http://127.0.0.1:{options.control_port}/readyz"),
+        ("log", f"{options.run_dir}/gproxy.log"),
+    ]
+    width = max(len(name) for name, _ in lines)
+    shown = [f"  {styled(name.rjust(width), DIM, is_plain)}  {text}" for name, text in lines if text]
+    return "\n".join(["", f"  {styled('gproxy is running', GREEN, is_plain)}", "", *shown])
+
+
+def attempts(port: int) -> list[tuple[str, str]]:
+    """Return (what it shows, command line) of everything worth trying."""
+    site = f"http://127.0.0.1:{port}"
+    return [
+        ("the servers take turns: look at X-Served-By", f"curl -i {site}/users/1"),
+        ("{id:int} takes digits only: 404", f"curl -i {site}/users/ada"),
+        ("no API has this method here: 405 and Allow", f"curl -i -X DELETE {site}/users/1"),
+        ("a request with a body", f"""curl -d '{{"user": 2, "items": ["tape"]}}' {site}/orders/"""),
+        ("what a server is sent", f"curl {site}/headers"),
+        ("a server slower than its API allows: 504", f"curl -i '{site}/slow?ms=2000'"),
+    ]
+
+
+def changes(options: Options) -> list[tuple[str, str]]:
+    """Return (what it shows, command line) of changing the configuration while requests flow."""
+    ctl = f".venv/bin/gproxyctl --store {options.store}"
+    return [
+        ("the configuration", f"{ctl} export"),
+        ("who changed what, and when", f"{ctl} history"),
+    ]
+
+
+def suggestions(title: str, commands: Sequence[tuple[str, str]], is_plain: bool) -> str:
+    """Return a titled list of commands, each below what it shows."""
+    lines = ["", f"  {styled(title, BOLD, is_plain)}", ""]
+    for shows, command in commands:
+        lines += [f"  {styled('# ' + shows, DIM, is_plain)}", f"  {command}"]
+    return "\n".join(lines)

@@ -1,0 +1,21 @@
+from scripts.demo import words
+from scripts.demo.options import read_options
+
+OPTIONS = read_options(["--port", "8180"])
+
+
+def test_plain_text_has_no_colours() -> None:
+    text = words.opening(OPTIONS, "demo.yaml", "revision 1", 0.84, "GET /users/1 -> 200", is_plain=True)
+    assert "\033" not in text
+    assert "http://127.0.0.1:8180, 2 workers, ready in 0.8 s" in text
+    assert "GET /users/1 -> 200" in text
+
+
+def test_on_a_terminal_it_has() -> None:
+    assert words.styled("gproxy", words.BOLD, is_plain=False) == "\033[1mgproxy\033[0m"
+
+
+def test_every_command_stands_below_what_it_shows() -> None:
+    text = words.suggestions("Try", words.attempts(8180) + words.changes(OPTIONS), is_plain=True)
+    for shows, command in words.attempts(8180) + words.changes(OPTIONS):
+        assert f"  # {shows}\n  {command}" in text
