@@ -1,3 +1,4 @@
+import contextlib
 import http.client
 import importlib
 import os
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from scripts.demo.options import read_options
+from scripts.demo.options import DemoError, Options, check_ports, read_options
 from scripts.processes import free_ports
 
 main = importlib.import_module("scripts.demo.__main__")
@@ -23,9 +24,17 @@ def test_other_backend_ports_give_a_copy_of_the_example(tmp_path: Path) -> None:
     assert main.example(read_options([])) == main.EXAMPLE
 
 
+def four_free_ports() -> tuple[int, int, int]:
+    """Return the gateway's and the control port, and the first of two in a row for the backends."""
+    while True:
+        port, control, first = free_ports(3)
+        with contextlib.suppress(DemoError):
+            check_ports(Options(port, control, (first, first + 1), 2, Path()))
+            return port, control, first
+
+
 def test_the_demonstration_runs_and_stops_cleanly(tmp_path: Path) -> None:
-    port, control, *_ = free_ports(2)
-    backend_port = next(one for one in range(20_000, 60_000, 2) if {one, one + 1}.isdisjoint({port, control}))
+    port, control, backend_port = four_free_ports()
     command = [sys.executable, "-m", "scripts.demo", "--port", str(port), "--control-port", str(control)]
     command += ["--backend-port", str(backend_port), "--run-dir", str(tmp_path / "run")]
     environment = {**os.environ, "NO_COLOR": "1"}
