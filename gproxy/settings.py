@@ -143,7 +143,7 @@ KEYS: Final = (
         "Folder for the pid file, the shared memory and the last good snapshot."),
     Key("gproxy", "graceful_timeout_s", values.seconds, "30",
         "Longest time a worker may take to finish its requests on TERM, TTOU or a reload (0: no limit)."),
-    Key("gproxy", "hang_timeout_s", values.seconds, "10",
+    Key("gproxy", "hang_timeout_s", values.hang_seconds, "10",
         "A worker whose loop has stood still for so long is killed and replaced (0: never)."),
     Key("gproxy", "trusted_proxies", values.networks, "",
         "Networks whose X-Forwarded-* and Forwarded headers are believed, comma list of CIDR."),

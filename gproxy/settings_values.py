@@ -10,6 +10,7 @@ from typing import Final
 
 #: Each reload needs a second set of slots (see `gproxy.shared`) beside the running one.
 MAX_WORKERS: Final = 128
+SHORTEST_HANG_S: Final = 2
 #: sockaddr_un.sun_path holds 108 bytes with its final NUL.
 MAX_UNIX_PATH_BYTES: Final = 107
 
@@ -51,6 +52,14 @@ def seconds(value: str) -> float:
         number = -1.0
     if not math.isfinite(number) or number < 0:
         raise ValueError("must be a number of seconds, 0 or more, without a unit")
+    return number
+
+
+def hang_seconds(value: str) -> float:
+    """Parse the hang timeout: hearts beat about once a second, so less would kill the healthy."""
+    number = seconds(value)
+    if 0 < number < SHORTEST_HANG_S:
+        raise ValueError(f"must be 0 or at least {SHORTEST_HANG_S} seconds")
     return number
 
 

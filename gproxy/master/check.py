@@ -1,0 +1,45 @@
+"""What `gproxy -t` looks at beyond the settings' own form, leaving everything as it is."""
+
+import os
+from pathlib import Path
+
+from gproxy.master.listen import probe
+from gproxy.master.pidfile import is_held
+from gproxy.settings import Settings
+
+
+def problems_here(settings: Settings) -> list[str]:
+    """Return what would keep these settings from running on this machine as this user, one line each.
+
+    An address in use counts only when no gproxy runs in the run_dir: otherwise that one holds it, and would
+    keep it through a reload.
+    """
+    run_dir = settings.gproxy.run_dir
+    found = []
+    if reason := _unwritable(run_dir):
+        found.append(f"[gproxy] run_dir = {run_dir}: {reason}")
+    for name in ("file", "access"):
+        target = getattr(settings.log, name)
+        if target not in ("-", "off") and (reason := _unwritable(Path(target).parent)):
+            found.append(f"[log] {name} = {target}: {reason}")
+    for name in ("password_file", "ca_file", "cert_file", "key_file"):
+        file = getattr(settings.store, name)
+        if file is not None and not os.access(file, os.R_OK):
+            found.append(f"[store] {name} = {file}: cannot be read")
+    is_running = is_held(run_dir)
+    binds = [("gproxy", bind) for bind in settings.gproxy.bind] + [("control", settings.control.bind)]
+    for section, bind in binds:
+        refusal = probe(bind)
+        if refusal and not (is_running and refusal.is_in_use):
+            found.append(f"[{section}] bind = {refusal}")
+    return found
+
+
+def _unwritable(folder: Path) -> str | None:
+    """Return why nothing can be written into a folder, or its nearest parent that exists, None if it can."""
+    nearest = folder.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        return f"{nearest} is not a folder"
+    return None if os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} cannot be written to"

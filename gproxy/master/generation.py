@@ -1,0 +1,76 @@
+"""One version of the settings in use: its sockets and its worker places."""
+
+import socket
+from dataclasses import dataclass, field
+from typing import Self
+
+from gproxy.master.child import WORKER
+from gproxy.master.crew import Place
+from gproxy.master.listen import Listener, ListenError, open_listener
+from gproxy.settings import Settings
+
+
+class Unlistenable(Exception):
+    """Some binds cannot be opened: `problems` has one line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(slots=True)
+class Generation:
+    """Settings with the listeners that they ask for (public ones in their order), and the workers that run them."""
+
+    settings: Settings
+    listeners: tuple[Listener, ...]
+    control: Listener
+    workers: list[Place] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, settings: Settings, before: Self | None = None) -> Self:
+        """Open the binds of the settings, taking over those that `before` has open already.
+
+        Raises Unlistenable with every bind that failed; then nothing that was opened here stays open.
+        """
+        have = before.all_listeners() if before else []
+        wanted = [("[gproxy]", bind) for bind in settings.gproxy.bind] + [("[control]", settings.control.bind)]
+        found, opened, problems = [], [], []
+        for section, bind in wanted:
+            listener = next((each for each in have if each.bind == bind), None)
+            if listener:
+                have.remove(listener)
+            else:
+                try:
+                    listener = open_listener(bind)
+                except ListenError as error:
+                    problems.append(f"{section} bind = {error}")
+                    continue
+                opened.append(listener)
+            found.append(listener)
+        if problems:
+            for listener in opened:
+                listener.close()
+            raise Unlistenable(problems)
+        made = cls(settings, tuple(found[:-1]), found[-1])
+        made.workers = [made.worker_place() for _ in range(settings.gproxy.workers)]
+        return made
+
+    def all_listeners(self) -> list[Listener]:
+        """Return the public listeners and the control one."""
+        return [*self.listeners, self.control]
+
+    def close_unless_in(self, other: Self | None) -> None:
+        """Close the listeners that another generation does not use."""
+        kept = [id(listener) for listener in other.all_listeners()] if other else []
+        for listener in self.all_listeners():
+            if id(listener) not in kept:
+                listener.close()
+
+    def worker_place(self) -> Place:
+        """Return a vacant place for one more worker."""
+        return Place(WORKER, self.settings, self.sockets())
+
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """Return the public listening sockets."""
+        return tuple(listener.socket for listener in self.listeners)

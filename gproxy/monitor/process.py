@@ -1,0 +1,68 @@
+"""The monitor process: serves the control endpoint on the socket that the master opened for it."""
+
+import logging
+import os
+import signal
+from typing import Any, Final
+
+from gevent import Timeout
+from gevent.event import Event
+from gevent.hub import get_hub
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+from gproxy import logs
+from gproxy.monitor.control import Control
+from gproxy.role import Context
+from gproxy.shared import layout
+from gproxy.shared.table import now_ms
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S: Final = 0.5
+#: pywsgi has no deadlines: a connection is closed after so long, whether its client is slow, silent or busy.
+LONGEST_CONNECTION_S: Final = 60.0
+#: Connections served at a time: a scraper gone wild must not eat the memory of the node.
+MOST_CONNECTIONS: Final = 256
+
+
+class _Handler(WSGIHandler):
+    """pywsgi's handler with a deadline for the whole connection, and no request log."""
+
+    def handle(self) -> None:
+        with Timeout(LONGEST_CONNECTION_S, False):  # type: ignore[arg-type]  # False: end the block silently
+            super().handle()
+
+    def log_request(self) -> None:
+        """Questions of health checks are not worth a line each."""
+
+
+def run(context: Context) -> int:
+    """Be the monitor until told to stop or the master is gone; returns the exit code."""
+    hub = get_hub()
+    stopped = Event()
+    server = _server(context)
+    watchers: list[Any] = []
+    for number, action in (
+        (signal.SIGTERM, stopped.set),
+        (signal.SIGQUIT, stopped.set),
+        (signal.SIGUSR1, logs.reopen),
+    ):
+        watcher = hub.loop.signal(number)
+        watcher.start(action)
+        watchers.append(watcher)
+    server.start()
+    while not stopped.wait(HEARTBEAT_S) and os.getppid() == context.master_pid:
+        context.table.cells[layout.MONITOR_HEARTBEAT] = now_ms()
+    server.stop(timeout=0)
+    return 0
+
+
+def _server(context: Context) -> WSGIServer:
+    return WSGIServer(
+        context.listeners[0],
+        Control(context.table, context.master_pid),
+        spawn=MOST_CONNECTIONS,
+        handler_class=_Handler,
+        log=None,
+        error_log=log,
+    )
