@@ -29,7 +29,7 @@ def label(x: float, y: float, content: str, style: str = "", *, right: bool = Fa
 def cells(result: Result, proxy: str) -> tuple[str, str, str]:
     """Return the cells of one proxy in one row."""
     ratio = result.ratio(proxy)
-    cost = result.cost_text(proxy) + (f"  ({ratio:.1f}×)" if ratio is not None and proxy != "nginx" else "")
+    cost = result.cost_text(proxy) + (f"  ({ratio:.2f}×)" if ratio is not None and proxy != "nginx" else "")
     sample = result.medians[proxy]
     if result.workload.is_idle:
         return cost, "", ""

@@ -18,7 +18,7 @@ def test_the_drawing_holds_every_row_and_the_caption() -> None:
     shown = texts(svg)
     assert [workload.title for workload in WORKLOADS if workload.title not in shown] == []
     assert "one core each" in shown
-    assert "24.0  (1.5×)" in shown
+    assert "24.0  (1.50×)" in shown
 
 
 def test_the_height_grows_with_the_rows() -> None:
