@@ -123,7 +123,7 @@ def main() -> int:
     if options.json:
         write_json(options.json, options, about, found)
     if options.svg:
-        method = f"CPU of the worker per request, one worker on one core each; median of {options.rounds} rounds of {options.seconds} s"
+        method = f"CPU of the worker per request, one core each; median of {options.rounds} x {options.seconds} s"
         caption = f"{method}; {about['processor']}, Linux {about['kernel']}, {time.strftime('%Y-%m-%d')}"
         options.svg.write_text(drawing.svg(results, caption), encoding="utf-8")
     return 1 if any(sample.errors for result in results for sample in result.medians.values()) else 0
