@@ -72,11 +72,14 @@ def notes(results: Sequence[Result]) -> list[str]:
             "gproxy's master, sync and monitor together took at most "
             f"{max(supervising):.1f} % of the core (not counted above)"
         )
-    for result in results:
-        for proxy, sample in result.medians.items():
-            name = f"{result.workload.name} on {proxy}"
-            if sample.errors:
-                found.append(f"{name}: {sample.errors:,.0f} requests FAILED")
-            if sample.others_percent > NOISE_PERCENT:
-                found.append(f"{name}: others took {sample.others_percent:.0f} % of the proxy's core meanwhile")
+    everything = [(result, proxy, sample) for result in results for proxy, sample in result.medians.items()]
+    for result, proxy, sample in everything:
+        if sample.errors:
+            found.append(f"{result.workload.name} on {proxy}: {sample.errors:,.0f} requests FAILED")
+    noise = [sample.others_percent for _, _, sample in everything if sample.others_percent > NOISE_PERCENT]
+    if noise:
+        found.append(
+            f"the machine was busy: in {len(noise)} of {len(everything)} figures others took more than "
+            f"{NOISE_PERCENT:.0f} % of the proxy's core (up to {max(noise):.0f} %)"
+        )
     return found

@@ -38,6 +38,6 @@ def test_notes_tell_of_errors_noise_and_supervision() -> None:
     assert notes == [
         "gproxy's master, sync and monitor together took at most 0.1 % of the core (not counted above)",
         "small_get on gproxy: 3 requests FAILED",
-        "small_get on gproxy: others took 25 % of the proxy's core meanwhile",
+        "the machine was busy: in 1 of 2 figures others took more than 10 % of the proxy's core (up to 25 %)",
     ]
     assert table.notes([Result(GET, {"nginx": FAST})]) == []
