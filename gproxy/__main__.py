@@ -6,19 +6,20 @@ Exit codes: 0 clean stop or good settings, 1 cannot start or runtime failure, 2 
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gproxy import __version__, settings
 from gproxy.master.arbiter import Arbiter, StartError
 from gproxy.master.check import problems_here
+from gproxy.master.child import ROLES
 from gproxy.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
+def main(arguments: Sequence[str] | None = None, roles: Mapping[str, str] = ROLES) -> int:
+    """Run the command and return its exit code. `roles` says what the children run."""
     options = _parser().parse_args(arguments)
     overrides = _overrides(options)
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(error.problems)
         return 2
     try:
-        return Arbiter(loaded, load).run()
+        return Arbiter(loaded, load, roles).run()
     except StartError as error:
         if loaded.log.file != "-":
             for problem in error.problems:

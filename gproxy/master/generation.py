@@ -33,20 +33,21 @@ class Generation:
 
         Raises Unlistenable with every bind that failed; then nothing that was opened here stays open.
         """
-        have = before.all_listeners() if before else []
-        wanted = [("[gproxy]", bind) for bind in settings.gproxy.bind] + [("[control]", settings.control.bind)]
+        have = before.by_section() if before else []
         found, opened, problems = [], [], []
-        for section, bind in wanted:
-            listener = next((each for each in have if each.bind == bind), None)
-            if listener:
-                have.remove(listener)
-            else:
-                try:
-                    listener = open_listener(bind)
-                except ListenError as error:
-                    problems.append(f"{section} bind = {error}")
-                    continue
-                opened.append(listener)
+        for section, bind in _wanted(settings):
+            same = [pair for pair in have if pair[1].bind == bind]
+            if same:  # port 0 may stand in both sections: each keeps its own
+                pair = min(same, key=lambda pair: pair[0] != section)
+                have.remove(pair)
+                found.append(pair[1])
+                continue
+            try:
+                listener = open_listener(bind)
+            except ListenError as error:
+                problems.append(f"[{section}] bind = {error}")
+                continue
+            opened.append(listener)
             found.append(listener)
         if problems:
             for listener in opened:
@@ -55,6 +56,10 @@ class Generation:
         made = cls(settings, tuple(found[:-1]), found[-1])
         made.workers = [made.worker_place() for _ in range(settings.gproxy.workers)]
         return made
+
+    def by_section(self) -> list[tuple[str, Listener]]:
+        """Return each listener with the section that asks for it."""
+        return [*(("gproxy", listener) for listener in self.listeners), ("control", self.control)]
 
     def all_listeners(self) -> list[Listener]:
         """Return the public listeners and the control one."""
@@ -74,3 +79,7 @@ class Generation:
     def sockets(self) -> tuple[socket.socket, ...]:
         """Return the public listening sockets."""
         return tuple(listener.socket for listener in self.listeners)
+
+
+def _wanted(settings: Settings) -> list[tuple[str, str]]:
+    return [*(("gproxy", bind) for bind in settings.gproxy.bind), ("control", settings.control.bind)]
