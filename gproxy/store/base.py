@@ -31,6 +31,10 @@ class StoreUnavailable(StoreError):
     """The store cannot be used now: missing, locked, no permission, disk full. Worth another try."""
 
 
+class StoreMissing(StoreUnavailable):
+    """There is no store at that place, or an empty file: nobody has written to it yet, or it was deleted."""
+
+
 class StoreCorrupt(StoreError):
     """The store's data is damaged, or is not a store's."""
 
@@ -175,7 +179,7 @@ class Store(ABC):
 
     @abstractmethod
     def history(self, kind: str | None = None, name: str | None = None, limit: int = HISTORY_ENTRIES) -> list[Entry]:
-        """Return entries, newest first. With `kind` and `name`: of one object, with its changes only."""
+        """Return entries, newest first; of one kind or object only, with only its changes, when given."""
 
     @abstractmethod
     def state_at(self, revision: int) -> dict[str, dict[str, Document]]:

@@ -22,14 +22,6 @@ class Rejected(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a write would do: the changes, from which revision on."""
-
-    base_revision: int
-    changes: Sequence[Change]
-
-
-@dataclass(frozen=True, slots=True)
 class Written:
     """What a write did. `revision` is the store's afterwards, also when nothing changed."""
 
@@ -41,14 +33,12 @@ class Written:
 Wish = Callable[[State], Objects]
 
 
-def plan(store: Store, wish: Wish) -> Plan:
-    """Return what `write` would do now. Raises Rejected, StoreError and what `wish` raises."""
-    state = store.read()
-    now = state.documents()
+def plan(state: State, wish: Wish) -> list[Change]:
+    """Return what `write` would do to a store in that state. Raises Rejected and what `wish` raises."""
     wanted = check(wish(state))
     if wanted.problems:
         raise Rejected(wanted.problems)
-    return Plan(state.revision, diff(now, wanted.compact()))
+    return diff(state.documents(), wanted.compact())
 
 
 def write(store: Store, wish: Wish, author: str, comment: str = "") -> Written:
@@ -57,16 +47,14 @@ def write(store: Store, wish: Wish, author: str, comment: str = "") -> Written:
     When somebody else writes in between, the wish is asked and checked again on what is there then. Raises
     Rejected, StoreError (Conflict when others kept winning) and what `wish` raises.
     """
-    for _ in range(TRIES - 1):
-        planned = plan(store, wish)
+    tries = 0
+    while True:
+        tries += 1
+        state = store.read()
+        changes = plan(state, wish)
+        writes = [Write(change.kind, change.name, change.after) for change in changes]
         try:
-            return _carry_out(store, planned, author, comment)
+            return Written(store.write(writes, author, comment, state.revision), changes)
         except Conflict:
-            continue
-    return _carry_out(store, plan(store, wish), author, comment)
-
-
-def _carry_out(store: Store, planned: Plan, author: str, comment: str) -> Written:
-    writes = [Write(change.kind, change.name, change.after) for change in planned.changes]
-    revision = store.write(writes, author, comment, expected_revision=planned.base_revision)
-    return Written(revision, planned.changes)
+            if tries == TRIES:
+                raise

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from gproxy.store.base import StoreCorrupt, StoreError, StoreTooNew, StoreUnavailable
+from gproxy.store.base import StoreCorrupt, StoreError, StoreMissing, StoreTooNew, StoreUnavailable
 
 #: Kept in the file as SQLite's user_version; raised when an older program could no longer read the file.
 FORMAT: Final = 1
@@ -45,7 +45,7 @@ def open_file(path: Path, create: bool) -> sqlite3.Connection:
     if create:
         _make_folder(path.parent)
     elif not path.exists():
-        raise StoreUnavailable(f"{path}: there is no such store")
+        raise StoreMissing(f"{path}: there is no such store")
     with translated(path):
         mode = "rwc" if create else "rw"
         uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
@@ -107,7 +107,7 @@ def _check(path: Path, connection: sqlite3.Connection, create: bool) -> None:
             # Another process may be creating it at this moment, but then it does so in one transaction.
             raise StoreCorrupt(f"{path}: a SQLite file of another program, not a store")
         if not create:
-            raise StoreUnavailable(f"{path}: the file is empty, not a store yet")
+            raise StoreMissing(f"{path}: the file is empty, not a store yet")
         _create(connection)
     with closing(connection.execute("PRAGMA quick_check(1)")) as cursor:
         (verdict,) = cursor.fetchone()

@@ -49,8 +49,8 @@ def record(connection: sqlite3.Connection, revision: int, author: str, comment: 
 
 def entries(connection: sqlite3.Connection, kind: str | None, name: str | None, limit: int) -> list[Entry]:
     """Return the newest entries, of the store or of one object, newest first."""
-    where = "" if kind is None else "AND kind = ? AND name = ?"
-    chosen = () if kind is None else (kind, name)
+    chosen = [value for value in (kind, name) if value is not None]
+    where = " ".join(["AND kind = ?", "AND name = ?"][: len(chosen)])
     rows = connection.execute(
         "SELECT revision, time_s, author, comment FROM entries WHERE EXISTS (SELECT 1 FROM changes "
         f"WHERE changes.revision = entries.revision {where}) ORDER BY revision DESC LIMIT ?",

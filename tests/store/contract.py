@@ -129,6 +129,8 @@ class StoreContract:
         assert [entry.revision for entry in entries] == [3, 1]
         assert [[change.name for change in entry.changes] for entry in entries] == [["u1"], ["u1"]]
         assert store.history("server", "nobody") == []
+        assert [entry.revision for entry in store.history("server")] == [3, 2, 1]
+        assert store.history("api") == []
 
     def test_an_old_state_can_be_told(self, store: Store) -> None:
         store.write([put(U1)], "ann")

@@ -1,0 +1,110 @@
+"""What `gproxyctl` can be asked."""
+
+import argparse
+import getpass
+import os
+from pathlib import Path
+
+from gproxy.core.schema import KINDS, PLURALS
+from gproxy.ctl import commands
+from gproxy.ctl.files import FORMATS, STDIN
+
+#: How many entries `history` shows unless told otherwise: what fits a screen.
+HISTORY_SHOWN = 20
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; the parsed arguments carry the command to run as `run`."""
+    top = argparse.ArgumentParser(
+        prog="gproxyctl", description="Show and change the configuration of the gateway, in its store."
+    )
+    _add_store(top, None)
+    actions = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    # The store may be named before or after the command.
+    shared = argparse.ArgumentParser(add_help=False)
+    _add_store(shared, argparse.SUPPRESS)
+    _add_writing(actions, shared)
+    _add_reading(actions, shared)
+    return top
+
+
+def _add_store(target: argparse.ArgumentParser, default: str | None) -> None:
+    target.add_argument("--store", metavar="URL", default=default, help="sqlite:///path of the store")
+    target.add_argument(
+        "-c",
+        dest="ini",
+        metavar="INI",
+        type=Path,
+        default=default,
+        help="take the store from this INI file (else conf/gproxy.ini if there is one)",
+    )
+
+
+def _add_writing(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser
+) -> None:
+    signed = argparse.ArgumentParser(add_help=False)
+    signed.add_argument("--comment", default="", help="why, for the history")
+    signed.add_argument("--author", default=_login_name(), help="who, for the history (%(default)s)")
+    both = [shared, signed]
+
+    apply = actions.add_parser(
+        "apply", parents=both, help="make the store equal to a file, for the kinds that it lists"
+    )
+    apply.add_argument("-f", dest="file", metavar="FILE", required=True, help=f"or {STDIN} for standard input")
+    apply.add_argument("--dry-run", action="store_true", help="only show what would change")
+    apply.set_defaults(run=commands.apply)
+
+    put = actions.add_parser("put", parents=both, help="create or replace one object")
+    put.add_argument("kind", type=_kind, metavar="KIND")
+    put.add_argument("file", nargs="?", default=STDIN, metavar="FILE", help="default: standard input")
+    put.add_argument(
+        "--if-revision", type=int, metavar="N", help="only if the object is at revision N (0: if there is none)"
+    )
+    put.set_defaults(run=commands.put)
+
+    delete = actions.add_parser("delete", parents=both, help="delete one object")
+    delete.add_argument("kind", type=_kind, metavar="KIND")
+    delete.add_argument("name", metavar="NAME")
+    delete.set_defaults(run=commands.delete)
+
+    rollback = actions.add_parser("rollback", parents=both, help="make everything as it was at a revision")
+    rollback.add_argument("revision", type=int, metavar="REV")
+    rollback.add_argument("--dry-run", action="store_true", help="only show what would change")
+    rollback.set_defaults(run=commands.rollback)
+
+
+def _add_reading(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser
+) -> None:
+    formatted = argparse.ArgumentParser(add_help=False)
+    formatted.add_argument("--format", choices=sorted(FORMATS), default="yaml", help="(%(default)s)")
+
+    export = actions.add_parser("export", parents=[shared, formatted], help="show everything, as a file for apply")
+    export.set_defaults(run=commands.export)
+
+    get = actions.add_parser("get", parents=[shared, formatted], help="show the objects of a kind, or one")
+    get.add_argument("kind", type=_kind, metavar="KIND", help=" | ".join(KINDS))
+    get.add_argument("name", nargs="?", metavar="NAME")
+    get.set_defaults(run=commands.get)
+
+    history = actions.add_parser("history", parents=[shared], help="show who changed what, newest first")
+    history.add_argument("kind", nargs="?", type=_kind, metavar="KIND")
+    history.add_argument("name", nargs="?", metavar="NAME", help="only the changes of this object, in full")
+    history.add_argument("--limit", type=int, default=HISTORY_SHOWN, metavar="N", help="(%(default)s)")
+    history.set_defaults(run=commands.history)
+
+
+def _kind(text: str) -> str:
+    """Accept a kind by either of its names: server or servers."""
+    names = {plural: kind for kind, plural in PLURALS.items()} | {kind: kind for kind in KINDS}
+    if text not in names:
+        raise argparse.ArgumentTypeError(f"{text}: a kind is one of {', '.join(KINDS)}")
+    return names[text]
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return str(os.getuid())

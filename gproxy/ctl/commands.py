@@ -1,0 +1,168 @@
+"""What each command of `gproxyctl` does. Answers go to standard output, remarks to standard error.
+
+Every command takes the parsed arguments and the store's URL and raises what went wrong; `__main__` turns that
+into a line and an exit code.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from gproxy.core.change import Objects, described, summary
+from gproxy.core.schema import KINDS, PLURALS, collect
+from gproxy.ctl import files
+from gproxy.store import edit
+from gproxy.store.base import ABSENT, Conflict, State, Store, StoreMissing, Write
+from gproxy.store.edit import Rejected
+from gproxy.store.open import open_store
+
+#: How many changed objects are listed after a write; `--dry-run` and `history` show all of them.
+LISTED: Final = 20
+
+
+class NoSuchObject(Exception):
+    """There is no object of that kind and name."""
+
+
+def apply(arguments: argparse.Namespace, url: str) -> None:
+    """Make the store equal to the file for the kinds that it lists, whole or not at all."""
+    objects, problems = collect(files.read(arguments.file))
+    if problems:
+        raise Rejected(problems)
+
+    def wish(state: State) -> Objects:
+        return {**state.documents(), **objects}
+
+    if arguments.dry_run:
+        _foretell(_state(url), wish)
+        return
+    with open_store(url, create=True) as store:
+        _carry_out(store, wish, arguments, arguments.comment)
+
+
+def put(arguments: argparse.Namespace, url: str) -> None:
+    """Create or replace one object."""
+    objects, problems = collect({PLURALS[arguments.kind]: [files.read(arguments.file)]})
+    if problems:
+        raise Rejected(problems)
+    ((name, document),) = objects[arguments.kind].items()
+
+    def wish(state: State) -> Objects:
+        _expect(state, Write(arguments.kind, name, document, arguments.if_revision))
+        documents = state.documents()
+        return {**documents, arguments.kind: {**documents.get(arguments.kind, {}), name: document}}
+
+    with open_store(url, create=True) as store:
+        _carry_out(store, wish, arguments, arguments.comment)
+
+
+def delete(arguments: argparse.Namespace, url: str) -> None:
+    """Delete one object that nothing refers to."""
+
+    def wish(state: State) -> Objects:
+        documents = state.documents()
+        if arguments.name not in documents.get(arguments.kind, {}):
+            raise NoSuchObject(f"there is no {arguments.kind} {arguments.name}")
+        left = {name: item for name, item in documents[arguments.kind].items() if name != arguments.name}
+        return {**documents, arguments.kind: left}
+
+    with open_store(url) as store:
+        _carry_out(store, wish, arguments, arguments.comment)
+
+
+def rollback(arguments: argparse.Namespace, url: str) -> None:
+    """Make everything as it was at a revision, as a new revision."""
+    with open_store(url) as store:
+
+        def wish(state: State) -> Objects:
+            return store.state_at(arguments.revision)
+
+        if arguments.dry_run:
+            _foretell(store.read(), wish)
+            return
+        comment = arguments.comment or f"rollback to revision {arguments.revision}"
+        _carry_out(store, wish, arguments, comment)
+
+
+def export(arguments: argparse.Namespace, url: str) -> None:
+    """Show everything as a file for `apply`."""
+    with open_store(url) as store:
+        state = store.read()
+    print(files.render(_lists(state.documents(), KINDS), arguments.format), end="")
+    _remark(f"revision {state.revision}")
+
+
+def get(arguments: argparse.Namespace, url: str) -> None:
+    """Show one object, or all of a kind."""
+    kind, name = arguments.kind, arguments.name
+    with open_store(url) as store:
+        if name is None:
+            state = store.read()
+            print(files.render(_lists(state.documents(), [kind]), arguments.format), end="")
+            _remark(f"revision {state.revision}")
+            return
+        stored = store.get(kind, name)
+    if stored is None:
+        raise NoSuchObject(f"there is no {kind} {name}")
+    print(files.render(stored.document, arguments.format), end="")
+    _remark(f"{kind} {name} is at revision {stored.revision}")
+
+
+def history(arguments: argparse.Namespace, url: str) -> None:
+    """Show the newest writes; of one object with what changed in it."""
+    with open_store(url) as store:
+        entries = store.history(arguments.kind, arguments.name, arguments.limit)
+    if not entries:
+        _remark("there is no history yet" if arguments.kind is None else "there is no history of that object")
+    for entry in entries:
+        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.time_s))
+        comment = f"  {entry.comment}" if entry.comment else ""
+        print(f"{entry.revision:>6}  {moment}  {entry.author}  {summary(entry.changes)}{comment}")
+        if arguments.name is not None:
+            for line in described(entry.changes):
+                print(f"        {line}")
+
+
+def _carry_out(store: Store, wish: edit.Wish, arguments: argparse.Namespace, comment: str) -> None:
+    """Write, and tell what changed."""
+    written = edit.write(store, wish, arguments.author, comment)
+    for change in written.changes[:LISTED]:
+        print(f"{change.sign} {change.kind} {change.name}")
+    if len(written.changes) > LISTED:
+        print(f"... and {len(written.changes) - LISTED} more")
+    print(f"{summary(written.changes)}; the store is at revision {written.revision}")
+
+
+def _foretell(state: State, wish: edit.Wish) -> None:
+    """Tell what would change."""
+    changes = edit.plan(state, wish)
+    for line in described(changes):
+        print(line)
+    print(f"dry run: {summary(changes)}; the store stays at revision {state.revision}")
+
+
+def _state(url: str) -> State:
+    """Return the state of the store; a store that is not there yet is empty."""
+    try:
+        with open_store(url) as store:
+            return store.read()
+    except StoreMissing:
+        return State(0, {})
+
+
+def _expect(state: State, item: Write) -> None:
+    stored = state.objects.get((item.kind, item.name))
+    actual = stored.revision if stored else ABSENT
+    if item.expected is not None and item.expected != actual:
+        raise Conflict.of(item, stored)
+
+
+def _lists(objects: Objects, kinds: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return objects as the lists of a file."""
+    return {PLURALS[kind]: list(objects.get(kind, {}).values()) for kind in kinds}
+
+
+def _remark(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,83 @@
+"""The sync process: follows the store, publishes what is valid, outlives every outage."""
+
+import logging
+import os
+import signal
+import time
+from collections import deque
+from types import FrameType
+from typing import Final
+
+from gproxy import logs
+from gproxy.role import EXIT_BOOT_FAILED, Context
+from gproxy.shared import layout
+from gproxy.shared.table import now_ms
+from gproxy.store.open import BadStoreUrl, canonical
+from gproxy.store.snapshot_file import FILE_NAME
+from gproxy.sync.publish import Publisher
+from gproxy.sync.sources import Source
+
+log = logging.getLogger(__name__)
+
+#: The longest wait for the store at a time: how long a signal, or the master's death, may go unnoticed.
+TURN_S: Final = 0.25
+
+STOP: Final = frozenset({signal.SIGTERM, signal.SIGQUIT})
+
+
+def run(context: Context) -> int:
+    """Be the sync process until told to stop or the master is gone; returns the exit code."""
+    received = _listen_for_signals()
+    settings = context.settings
+    cells = context.table.cells
+    try:
+        name = canonical(settings.store.url)
+    except BadStoreUrl as error:
+        log.error("%s", error)
+        return EXIT_BOOT_FAILED
+    publisher = Publisher(settings.gproxy.run_dir / FILE_NAME, name, context.table)
+    # A node that has never run makes its embedded store; one that has must not take a lost store for an empty one.
+    source = Source(settings.store.url, create=not publisher.has_last_good)
+    try:
+        while _goes_on(received, context.master_pid):
+            cells[layout.SYNC_HEARTBEAT] = now_ms()
+            state = source.poll(TURN_S)
+            if state is not None:
+                publisher.offer(state, time.monotonic())
+            else:
+                publisher.flush(time.monotonic())
+            publisher.announce_last_good()
+            if source.is_following:
+                cells[layout.STORE_SEEN_MS] = time.time_ns() // 1_000_000
+            cells[layout.SYNC_STATE] = _state(source, publisher)
+    finally:
+        source.close()
+    return 0
+
+
+def _state(source: Source, publisher: Publisher) -> int:
+    if source.is_following:
+        return layout.SYNC_FOLLOWING
+    return layout.SYNC_STORE_LOST if publisher.has_announced else layout.SYNC_NOTHING
+
+
+def _listen_for_signals() -> deque[int]:
+    """Enqueue signals instead of acting on them."""
+    received: deque[int] = deque()
+
+    def enqueue(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    for number in (*STOP, signal.SIGUSR1):
+        signal.signal(number, enqueue)
+    return received
+
+
+def _goes_on(received: deque[int], master_pid: int) -> bool:
+    """Act on the signals received; tell whether to go on."""
+    while received:
+        number = received.popleft()
+        if number in STOP:
+            return False
+        logs.reopen()
+    return os.getppid() == master_pid
