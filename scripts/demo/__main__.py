@@ -122,7 +122,9 @@ def running(options: Options) -> Iterator[tuple[dict[str, Program], str]]:
         is_plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
         text = words.opening(options, str(path), applied, ready_s, first, is_plain)
         text += "\n" + words.suggestions("Try it in another terminal", words.attempts(options.port), is_plain)
-        text += "\n" + words.suggestions("Look at the store", words.changes(options), is_plain)
+        text += "\n" + words.suggestions(
+            "Change the configuration while it runs", words.changes(options, str(path)), is_plain
+        )
         yield programs, text
 
 

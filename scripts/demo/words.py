@@ -44,18 +44,23 @@ def attempts(port: int) -> list[tuple[str, str]]:
     ]
 
 
-def changes(options: Options) -> list[tuple[str, str]]:
+def changes(options: Options, example: str) -> list[tuple[str, str]]:
     """Return (what it shows, command line) of changing the configuration while requests flow."""
-    ctl = f".venv/bin/gproxyctl --store {options.store}"
+    is_default = options.store == "sqlite:///run/gateway.db"
+    ctl = ".venv/bin/gproxyctl" + ("" if is_default else f" --store {options.store}")
+    drained = f'{{"name": "demo-1", "address": "127.0.0.1:{options.backend_ports[0]}", "status": "drain"}}'
     return [
-        ("the configuration", f"{ctl} export"),
+        ("take one server out: every answer comes from demo-2 now", f"echo '{drained}' | {ctl} put server"),
+        ("what would bring it back, and do it", f"{ctl} apply -f {example} --dry-run"),
+        ("", f"{ctl} apply -f {example}"),
         ("who changed what, and when", f"{ctl} history"),
     ]
 
 
 def suggestions(title: str, commands: Sequence[tuple[str, str]], is_plain: bool) -> str:
-    """Return a titled list of commands, each below what it shows."""
+    """Return a titled list of commands, each below what it shows; nothing is shown by one that goes on."""
     lines = ["", f"  {styled(title, BOLD, is_plain)}", ""]
     for shows, command in commands:
-        lines += [f"  {styled('# ' + shows, DIM, is_plain)}", f"  {command}"]
+        lines += [f"  {styled('# ' + shows, DIM, is_plain)}"] if shows else []
+        lines.append(f"  {command}")
     return "\n".join(lines)

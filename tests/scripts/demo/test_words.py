@@ -16,6 +16,13 @@ def test_on_a_terminal_it_has() -> None:
 
 
 def test_every_command_stands_below_what_it_shows() -> None:
-    text = words.suggestions("Try", words.attempts(8180) + words.changes(OPTIONS), is_plain=True)
-    for shows, command in words.attempts(8180) + words.changes(OPTIONS):
-        assert f"  # {shows}\n  {command}" in text
+    commands = words.attempts(8180) + words.changes(OPTIONS, "demo.yaml")
+    text = words.suggestions("Try", commands, is_plain=True)
+    for shows, command in commands:
+        assert (f"  # {shows}\n  {command}" if shows else f"\n  {command}") in text
+
+
+def test_the_store_is_named_only_when_it_is_not_the_default() -> None:
+    elsewhere = read_options(["--run-dir", "elsewhere"])
+    assert "--store" not in words.changes(OPTIONS, "demo.yaml")[0][1]
+    assert "--store sqlite:///elsewhere/gateway.db" in words.changes(elsewhere, "demo.yaml")[0][1]
