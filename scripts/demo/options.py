@@ -67,4 +67,4 @@ def check_ports(options: Options) -> None:
             except OSError as error:
                 problems.append(f"port {port} for the {purpose}: {error.strerror}; choose another with {option}")
     if problems:
-        raise DemoError("\n".join(problems))
+        raise DemoError("it cannot start\n" + "\n".join(f"  {problem}" for problem in problems))

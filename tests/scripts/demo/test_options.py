@@ -29,10 +29,10 @@ def test_every_taken_port_is_told_with_the_option_that_changes_it() -> None:
         taken = (first.getsockname()[1], second.getsockname()[1])
         with pytest.raises(DemoError) as raised:
             check_ports(Options(taken[0], control, (gateway, taken[1]), 2, Path("run")))
-    lines = str(raised.value).splitlines()
+    lines = str(raised.value).splitlines()[1:]
     assert [line.split(": ")[0] for line in lines] == [
-        f"port {taken[0]} for the gateway",
-        f"port {taken[1]} for the backend",
+        f"  port {taken[0]} for the gateway",
+        f"  port {taken[1]} for the backend",
     ]
     assert lines[0].endswith("--port")
     assert lines[1].endswith("--backend-port")
