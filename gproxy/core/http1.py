@@ -9,7 +9,7 @@ clients and servers repeat their field blocks to the letter, request after reque
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from gproxy.core.errors import BadRequest, ExpectationFailed, HeadTooLarge
 
@@ -51,7 +51,8 @@ _PROTECTED = frozenset(
 )
 
 
-class RequestFields(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RequestFields:
     """What the field lines of one request mean.
 
     `host` is the routing key: lower case, without port. `forward` are the field lines for the backend, Host first,
@@ -70,15 +71,18 @@ class RequestFields(NamedTuple):
     claims: dict[bytes, bytes]
 
 
-class ResponseHead(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
     """What the head of one response means.
 
-    `head` is the status line and field lines for the client, without hop-by-hop fields, without the empty line.
+    `lines` are the status line and field lines for the client, without hop-by-hop fields, `head` is the same with
+    the empty line: what a client that stays gets.
     `length` is the Content-Length in bytes, -1 when chunked, -2 when the body ends with the connection.
     `close`: the server closes afterwards. `idle_s`: the server's own keep-alive limit in seconds, 0 when unsaid.
     """
 
     status: int
+    lines: bytes
     head: bytes
     length: int
     close: bool
@@ -138,7 +142,7 @@ def parse_request_fields(block: bytes, minor: bytes, most_fields: int) -> Reques
             announced += _list(value)
         elif key not in HOP_BY_HOP:
             if key == b"expect":
-                expect = value.lower()
+                expect = value.lower() if expect in (None, b"100-continue") else expect  # one wrong is enough
             forward.append(b"%b: %b\r\n" % (name, value))
     if coding is not None:
         _check_request_coding(coding, length, minor)
@@ -149,7 +153,7 @@ def parse_request_fields(block: bytes, minor: bytes, most_fields: int) -> Reques
         if minor == b"1":
             raise BadRequest("The request has no Host field.")
         host = b""
-    else:
+    elif host:
         forward[0] = b"Host: %b\r\n" % host
     if expect not in (None, b"100-continue"):
         raise ExpectationFailed("The only expectation known here is 100-continue.")
@@ -210,9 +214,11 @@ def parse_response_head(head: bytes, most_fields: int) -> ResponseHead:
     if coding is not None and (coding != b"chunked" or length is not None or minor == b"0"):
         raise ValueError("ambiguous framing")
     named = frozenset(connection) - _PROTECTED - HOP_BY_HOP
+    lines = _without(b"".join(forward), named)
     return ResponseHead(
         status=status,
-        head=_without(b"".join(forward), named),
+        lines=lines,
+        head=lines + b"\r\n",
         length=CHUNKED if coding is not None else UNTIL_CLOSE if length is None else length,
         close=b"close" in connection or (minor == b"0" and b"keep-alive" not in connection),
         idle_s=idle_s,
@@ -233,7 +239,7 @@ def with_host(fields: RequestFields, authority: bytes) -> RequestFields:
     """Return `fields` with the authority of an absolute-form target in place of Host (RFC 9112 3.2.2)."""
     host = routing_host(authority)
     _, _, rest = fields.forward.partition(b"\r\n") if fields.host_value else (b"", b"", fields.forward)
-    return fields._replace(host=host, host_value=authority, forward=b"Host: %b\r\n%b" % (authority, rest))
+    return replace(fields, host=host, host_value=authority, forward=b"Host: %b\r\n%b" % (authority, rest))
 
 
 def routing_host(value: bytes) -> bytes:

@@ -164,7 +164,7 @@ class Client(Link):
         if end > runtime.head_bytes:
             raise HeadTooLarge(f"The request head is larger than {runtime.head_bytes} bytes.")
         block = buffer[line_end + 2 : end + 2]
-        fields = runtime.request_fields(block) if minor == b"1" else None
+        fields = runtime.known_blocks.get(block) if minor == b"1" else None
         if fields is None:
             fields = parse_request_fields(block, minor, runtime.head_fields)
             if minor == b"1":
@@ -205,8 +205,11 @@ class Client(Link):
         """Give the greenlet back and wait for the next request."""
         runtime = self.runtime
         self.busy = False
-        self.arm()
-        self.deadlines.set(self, monotonic() + runtime.client_idle_s)
+        if not self._armed:
+            self.arm()
+        self.deadline = deadline = monotonic() + runtime.client_idle_s
+        if deadline < self.due:
+            self.deadlines.enter(self, deadline)
 
     def _end(self, exchange: Exchange) -> None:
         """Close after the last response, in a way that lets the client read it."""

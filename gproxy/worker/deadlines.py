@@ -13,15 +13,13 @@ from typing import Protocol
 TICK_S = 0.02
 _PER_S = 1 / TICK_S
 NEVER = float("inf")
-#: slot number of something that is not in the wheel; larger than every real slot
-UNLISTED = 1 << 62
 
 
 class Expiring(Protocol):
-    """What the wheel can hold: `deadline` in monotonic seconds, `slot` is the wheel's own note."""
+    """What the wheel can hold. Both in monotonic seconds: `due` is when the wheel looks at it, NEVER if not listed."""
 
     deadline: float
-    slot: int
+    due: float
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -44,40 +42,45 @@ class Deadlines:
     def set(self, link: Expiring, deadline: float) -> None:
         """Let `link` expire at `deadline` (monotonic seconds), or never before it is set again (NEVER)."""
         link.deadline = deadline
-        if deadline * _PER_S < link.slot - 1:
-            self._enter(link, deadline)
+        if deadline < link.due:
+            self.enter(link, deadline)
 
-    def forget(self, link: Expiring) -> None:
-        """Take `link` out of the wheel for good."""
-        link.deadline = NEVER
-        if link.slot != UNLISTED:
-            entries = self._slots.get(link.slot)
-            if entries is not None:
-                entries.discard(link)
-            link.slot = UNLISTED
-
-    def sweep(self) -> None:
-        """Expire every link whose deadline has passed."""
-        now = monotonic()
-        last = int(now * _PER_S)
-        for slot in range(self._next, last + 1):
-            for link in self._slots.pop(slot, ()):
-                link.slot = UNLISTED
-                if link.deadline <= now:
-                    link.deadline = NEVER
-                    link.expire()
-                elif link.deadline != NEVER:
-                    self._enter(link, link.deadline)
-        self._next = last + 1
-
-    def _enter(self, link: Expiring, deadline: float) -> None:
+    def enter(self, link: Expiring, deadline: float) -> None:
+        """Have a look at `link` at `deadline`, which is before its `due`."""
         slots = self._slots
-        if link.slot != UNLISTED:
-            slots[link.slot].discard(link)
+        if link.due != NEVER:
+            slots[_slot(link.due)].discard(link)
         slot = max(int(deadline * _PER_S) + 1, self._next)
-        link.slot = slot
+        link.due = slot * TICK_S
         entries = slots.get(slot)
         if entries is None:
             slots[slot] = {link}
         else:
             entries.add(link)
+
+    def forget(self, link: Expiring) -> None:
+        """Take `link` out of the wheel for good."""
+        link.deadline = NEVER
+        if link.due != NEVER:
+            entries = self._slots.get(_slot(link.due))
+            if entries is not None:
+                entries.discard(link)
+            link.due = NEVER
+
+    def sweep(self) -> None:
+        """Expire every link whose deadline has passed."""
+        now = monotonic()
+        first, last = self._next, int(now * _PER_S)
+        self._next = last + 1  # what expires may set deadlines that have passed: they belong to the next sweep
+        for slot in range(first, last + 1):
+            for link in self._slots.pop(slot, ()):
+                link.due = NEVER
+                if link.deadline <= now:
+                    link.deadline = NEVER
+                    link.expire()
+                elif link.deadline != NEVER:
+                    self.enter(link, link.deadline)
+
+
+def _slot(due: float) -> int:
+    return round(due * _PER_S)

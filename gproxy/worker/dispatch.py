@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from gproxy.core.errors import BadUpstream, NoServer
 from gproxy.core.http1 import ResponseHead, parse_response_head
+from gproxy.shared import layout
 from gproxy.worker.connection import ClientGone
 from gproxy.worker.relay import relay
 from gproxy.worker.upload import Upload
 from gproxy.worker.upstream import Pool, Upstream, UpstreamBroken
 
 if TYPE_CHECKING:
-    from gproxy.core.snapshot import Api
+    from gproxy.core.snapshot import Api, Server
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.runtime import Runtime
 
@@ -27,6 +28,7 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 _MOST_INTERIM = 20
 #: response heads that were parsed before, with a bound on memory: at most this many, each at most this long
 _KNOWN_HEADS, _KNOWN_BYTES = 1024, 2048
+_NO_ANSWER = "The server closed the connection without an answer."
 
 
 class Dispatcher:
@@ -41,34 +43,31 @@ class Dispatcher:
 
         Raises GatewayError while nothing was sent to the client, ResponseBroken afterwards, ClientGone at any time.
         """
-        runtime = self._runtime
-        cluster = api.cluster
-        exchange.server = server = runtime.balancer(cluster).pick(cluster.primary or cluster.backup)
+        runtime, cluster = self._runtime, api.cluster
+        balancer = runtime.balancers.get(cluster) or runtime.balancer(cluster)
+        exchange.server = server = balancer.pick(cluster.primary or cluster.backup)
         if server is None:
             raise NoServer("No server is available for this request.", f"cluster {cluster.name} has no usable server")
-        pool = runtime.pool(server)
-        fields = exchange.outgoing()
-        if not api.preserve_host or not exchange.fields.host_value:
-            fields = server.host_line + fields[fields.find(b"\r\n") + 2 if exchange.fields.host_value else 0 :]
-        request = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, fields, exchange.body)
+        pool = runtime.pools.get(server) or runtime.pool(server)
+        request = _request(exchange, api, server)
         upstream = pool.take()
         if upstream is not None:
-            runtime.count_reused()
+            runtime.count(layout.UPSTREAM_REUSED)
             try:
                 self._carry(exchange, upstream, request, api)
                 return
             except UpstreamBroken as broken:
                 if not _may_resend(exchange, broken):
-                    raise BadUpstream("The server closed the connection without an answer.", str(broken)) from None
-            runtime.count_resend()
+                    raise BadUpstream(_NO_ANSWER, str(broken)) from None
+            runtime.count(layout.RESENDS)
         upstream = self._connect(exchange, pool, api)
         try:
             self._carry(exchange, upstream, request, api)
         except UpstreamBroken as broken:
-            raise BadUpstream("The server closed the connection without an answer.", str(broken)) from None
+            raise BadUpstream(_NO_ANSWER, str(broken)) from None
 
     def _connect(self, exchange: Exchange, pool: Pool, api: Api) -> Upstream:
-        self._runtime.count_connect()
+        self._runtime.count(layout.UPSTREAM_CONNECTS)
         upstream = pool.connect(exchange.remaining(api.connect_s))
         if exchange.client.gone:
             upstream.close()
@@ -82,46 +81,52 @@ class Dispatcher:
         """
         client = exchange.client
         client.waits_for = upstream
-        reusable = False
+        reusable, idle_s = False, 0
         try:
             upstream.send(request)
             if exchange.left:
                 exchange.upload = Upload(exchange, upstream, api.response_s)
             else:
-                upstream.deadlines.set(upstream, exchange.until(api.response_s))
-            head, rest = self._receive_head(exchange, upstream)
-            reusable = relay(exchange, upstream, head, rest)
+                upstream.deadline = deadline = exchange.until(api.response_s)
+                if deadline < upstream.due:
+                    upstream.deadlines.enter(upstream, deadline)
+            data = upstream.recv()
+            end = data.find(b"\r\n\r\n") + 4
+            head = self._heads.get(data[:end])
+            if head is None:
+                head, data, end = self._receive_head(exchange, upstream, data)
+            idle_s = head.idle_s
+            reusable = relay(exchange, upstream, head, data[end:])
         finally:
             client.waits_for = None
             if exchange.upload is not None and not exchange.upload.done:
                 exchange.upload.abandon()
-                reusable = False
+                exchange.keeps_alive = reusable = False
             if reusable:
-                upstream.pool.give(upstream, head.idle_s)
+                upstream.pool.give(upstream, idle_s)
             elif not upstream.idle_since:
                 upstream.close()
 
-    def _receive_head(self, exchange: Exchange, upstream: Upstream) -> tuple[ResponseHead, bytes]:
-        """Read the final response head; pass interim ones on. Returns it with the bytes behind it."""
-        data = upstream.recv()
+    def _receive_head(self, exchange: Exchange, upstream: Upstream, data: bytes) -> tuple[ResponseHead, bytes, int]:
+        """Read on until the final response head is there; pass interim ones on.
+
+        Returns the head, the bytes received, and where in them the body begins. Raises UpstreamBroken, BadUpstream.
+        """
         if not data:
             raise UpstreamBroken("closed before an answer")
         for _ in range(_MOST_INTERIM):
-            end = data.find(b"\r\n\r\n")
-            if end < 0:
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4:
                 data = self._complete_head(upstream, data)
-                end = data.find(b"\r\n\r\n")
-            block = data[: end + 2]
-            head = self._heads.get(block) or self._parse(block)
-            data = data[end + 4 :]
+                end = data.find(b"\r\n\r\n") + 4
+            head = self._parse(data[:end])
             if head.status >= 200:
-                return head, data
+                return head, data, end
             if head.status == 101:
                 raise BadUpstream("The server switched protocols unasked.", "unexpected status 101")
             if exchange.minor == b"1":
-                exchange.client.send(head.head + b"\r\n")
-            if not data:
-                data = self._more(upstream)
+                exchange.client.send(head.lines + b"\r\n")
+            data = data[end:] or self._more(upstream)
         raise BadUpstream("The server sent too many interim responses.", "too many interim responses")
 
     def _complete_head(self, upstream: Upstream, data: bytes) -> bytes:
@@ -141,16 +146,25 @@ class Dispatcher:
             raise BadUpstream("The server broke off its response.", "closed within the response head")
         return data
 
-    def _parse(self, block: bytes) -> ResponseHead:
+    def _parse(self, head: bytes) -> ResponseHead:
+        """Parse a head with its empty line, and remember what a final one means."""
         try:
-            head = parse_response_head(block, self._runtime.head_fields)
+            parsed = parse_response_head(head[:-2], self._runtime.head_fields)
         except ValueError as error:
             raise BadUpstream("The server sent an invalid response.", f"response head: {error}") from None
-        if len(block) <= _KNOWN_BYTES:
+        if len(head) <= _KNOWN_BYTES and parsed.status >= 200:
             if len(self._heads) >= _KNOWN_HEADS:
                 self._heads.clear()
-            self._heads[block] = head
-        return head
+            self._heads[head] = parsed
+        return parsed
+
+
+def _request(exchange: Exchange, api: Api, server: Server) -> bytes:
+    """Return the head for the server, and of the body what is at hand."""
+    fields = exchange.outgoing()
+    if not api.preserve_host or not exchange.fields.host_value:
+        fields = server.host_line + fields[fields.find(b"\r\n") + 2 if exchange.fields.host_value else 0 :]
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, fields, exchange.body)
 
 
 def _may_resend(exchange: Exchange, broken: UpstreamBroken) -> bool:

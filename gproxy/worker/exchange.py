@@ -62,7 +62,8 @@ class Exchange:
         self.fields = fields
         self.keeps_alive = not fields.close and (minor == b"1" or fields.keep_alive)
         self.started = monotonic()
-        self.request_id = client.runtime.request_ids()
+        runtime = client.runtime
+        self.request_id = runtime.id_prefix + b"%x" % next(runtime.id_numbers)
         self.body = b""
         self.left = 0
         self.received = 0

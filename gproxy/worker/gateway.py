@@ -31,12 +31,12 @@ class Gateway:
 
     def handle(self, exchange: Exchange) -> None:
         """Answer one request. Whatever happens it is recorded once; raises ClientGone when nobody listens."""
-        recorder = self._recorder
+        recorder, fields = self._recorder, exchange.fields
         recorder.begin()
         try:
-            if exchange.fields.claims:
+            if fields.claims:
                 exchange.request_id = claimed_request_id(exchange) or exchange.request_id
-            if exchange.fields.length:
+            if fields.length:
                 exchange.take_body(self._runtime.body_bytes)
             api = _route(exchange, self._runtime.snapshot)
             if api.total_s:

@@ -15,7 +15,7 @@ from typing import ClassVar
 from gevent.hub import get_hub
 from greenlet import getcurrent, greenlet
 
-from gproxy.worker.deadlines import NEVER, UNLISTED, Deadlines
+from gproxy.worker.deadlines import NEVER, Deadlines
 from gproxy.worker.tls import TlsWire
 
 READ, WRITE = 1, 2
@@ -54,7 +54,7 @@ class Link:
         "reader",
         "deadlines",
         "deadline",
-        "slot",
+        "due",
         "closed",
     )
     broken: ClassVar[type[LinkBroken]] = LinkBroken
@@ -66,7 +66,7 @@ class Link:
         self.reader: greenlet | None = None
         self.deadlines = deadlines
         self.deadline = NEVER
-        self.slot = UNLISTED
+        self.due = NEVER
         self.closed = False
         self._watcher = hub.loop.io(wire.fileno(), READ)
         self._watcher.start(self._ready)
@@ -193,7 +193,7 @@ class Link:
 class _WriteWait:
     """A greenlet parked until a link is writable, with a deadline of its own."""
 
-    __slots__ = ("_link", "_watcher", "_writer", "deadline", "slot")
+    __slots__ = ("_link", "_watcher", "_writer", "deadline", "due")
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -201,7 +201,7 @@ class _WriteWait:
         self._watcher = hub.loop.io(link.wire.fileno(), WRITE)
         self._watcher.start(self._ready)
         self.deadline = NEVER
-        self.slot = UNLISTED
+        self.due = NEVER
 
     def park(self) -> None:
         deadlines = self._link.deadlines

@@ -81,6 +81,7 @@ class Process:
         self._ticks += 1
         if self._ticks % _TICKS_PER_HEARTBEAT == 0:
             self._cells[self._base + layout.HEARTBEAT] = now_ms()
+            self._runtime.look_for_peers()
             if os.getppid() != self._context.master_pid:
                 self.drain()
         if self._stop_by:

@@ -33,21 +33,17 @@ def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: byte
 
     Raises ClientGone, or ResponseBroken when the server fails on the way.
     """
-    status, length = head.status, head.length
+    status = head.status
     if exchange.method == b"HEAD" or status == 204 or status == 304:
-        whole, data, extra = b"", b"", bool(data)
-    elif length == len(data):
-        whole, extra = data, False
+        body, extra = b"", bool(data)
+    elif head.length == len(data):
+        body, extra = data, False
     else:
-        return (
-            _relay_length(exchange, upstream, head, data)
-            if length >= 0
-            else _relay_chunks(exchange, upstream, head, data)
-        )
-    if not exchange.is_body_read():
+        return (_relay_length if head.length >= 0 else _relay_chunks)(exchange, upstream, head, data)
+    if exchange.left and not exchange.is_body_read():
         exchange.keeps_alive = False  # an early answer: the rest of the request is not waited for
-    out = _client_head(exchange, head, b"") + whole
     exchange.status = status
+    out = _client_head(exchange, head, b"") + body
     exchange.sent = len(out)
     exchange.client.send(out)
     return not extra and not head.close
@@ -141,13 +137,15 @@ def _framing(head: ResponseHead) -> bytes:
 
 def _client_head(exchange: Exchange, head: ResponseHead, framing: bytes) -> bytes:
     """Return the response head as the client gets it, with the empty line."""
-    lines = head.head
     api = exchange.api
-    if api is not None and api.after:
-        for after in api.after:
-            lines = after(exchange, lines)
+    assert api is not None
     if exchange.client.runtime.draining:
         exchange.keeps_alive = False
+    if exchange.keeps_alive and exchange.minor == b"1" and not framing and not api.after:
+        return head.head
+    lines = head.lines
+    for after in api.after:
+        lines = after(exchange, lines)
     if not exchange.keeps_alive:
         return b"%b%bConnection: close\r\n\r\n" % (lines, framing)
     if exchange.minor == b"0":

@@ -52,13 +52,17 @@ class Runtime:
         self.clients: set[Client] = set()
         self.cells, self.base = context.table.cells, context.table.base(context.slot)
         self._slot, self._table = context.slot, context.table
+        self._peers: list[int] = []
         self._free: list[greenlet] = []
-        self._known_blocks: dict[bytes, RequestFields] = {}
-        self._pools: dict[Endpoint, Pool] = {}
-        self._pool_of: dict[Server, Pool] = {}
-        self._balancers: dict[str, SmoothRoundRobin[Server]] = {}
-        prefix, numbers = os.urandom(6).hex(), count(1)
-        self.request_ids: Callable[[], bytes] = lambda: b"%b%08x" % (prefix.encode(), next(numbers))
+        #: what blocks of HTTP/1.1 field lines were parsed to: clients repeat theirs to the letter
+        self.known_blocks: dict[bytes, RequestFields] = {}
+        # State that outlives configurations, by identity; and the same by the objects of the snapshot in use.
+        self._pool_of: dict[Endpoint, Pool] = {}
+        self._balancer_of: dict[str, SmoothRoundRobin[Server]] = {}
+        self.pools: dict[Server, Pool] = {}
+        self.balancers: dict[Cluster, SmoothRoundRobin[Server]] = {}
+        self.id_prefix = os.urandom(6).hex().encode("ascii") + b"-"
+        self.id_numbers = count(1)
         self.access_log = self._open_access_log()
         access = None
         if self.access_log is not None:
@@ -107,65 +111,60 @@ class Runtime:
             self.clients.remove(client)
             self.cells[self.base + layout.CONNECTIONS] -= 1
 
-    def accepting_connections(self) -> list[int]:
-        """Return the open connections of every worker that accepts."""
+    def has_more_than_its_share(self) -> bool:
+        """Say whether this worker holds more connections than the average of the workers that accept."""
+        cells, mine = self.cells, len(self.clients)
+        total = 0
+        for cell in self._peers:
+            total += cells[cell]
+        return mine * len(self._peers) > total
+
+    def look_for_peers(self) -> None:
+        """Note which workers accept connections, now and then: their open connections are compared with ours."""
         cells, table = self.cells, self._table
         bases = [table.base(slot) for slot in range(table.slots)]
-        return [
-            cells[base + layout.CONNECTIONS] for base in bases if cells[base + layout.STATE] == layout.STATE_ACCEPTING
-        ]
-
-    def request_fields(self, block: bytes) -> RequestFields | None:
-        """Return what an identical block of HTTP/1.1 field lines was parsed to before."""
-        return self._known_blocks.get(block)
+        accepting = [base for base in bases if cells[base + layout.STATE] == layout.STATE_ACCEPTING]
+        self._peers = [base + layout.CONNECTIONS for base in accepting]
 
     def remember_request_fields(self, block: bytes, fields: RequestFields) -> None:
-        """Keep the parsed form of a block: clients repeat theirs to the letter."""
+        """Put the parsed form of a block into `known_blocks`, within its bounds."""
         if len(block) <= _KNOWN_BYTES:
-            if len(self._known_blocks) >= _KNOWN_BLOCKS:
-                self._known_blocks.clear()
-            self._known_blocks[block] = fields
+            if len(self.known_blocks) >= _KNOWN_BLOCKS:
+                self.known_blocks.clear()
+            self.known_blocks[block] = fields
 
     # -- servers -----------------------------------------------------------------------------------------------
 
     def pool(self, server: Server) -> Pool:
-        """Return the connections to a server; servers of one endpoint share them, also across configurations."""
-        pool = self._pool_of.get(server)
+        """Return the connections to a server that is not in `pools` yet; servers of one endpoint share them."""
+        endpoint = server.endpoint
+        pool = self._pool_of.get(endpoint)
         if pool is None:
-            endpoint = server.endpoint
-            pool = self._pools.get(endpoint)
-            if pool is None:
-                pool = self._pools[endpoint] = Pool(endpoint, self._upstream_idle_s, self.deadlines)
-            self._pool_of[server] = pool
+            pool = self._pool_of[endpoint] = Pool(endpoint, self._upstream_idle_s, self.deadlines)
+        self.pools[server] = pool
         return pool
 
     def balancer(self, cluster: Cluster) -> SmoothRoundRobin[Server]:
-        """Return the position in a cluster, which survives changes of its configuration."""
-        balancer = self._balancers.get(cluster.name)
+        """Return the position in a cluster that is not in `balancers` yet; it survives new configurations."""
+        balancer = self._balancer_of.get(cluster.name)
         if balancer is None:
-            balancer = self._balancers[cluster.name] = SmoothRoundRobin(start=self._slot)
+            balancer = self._balancer_of[cluster.name] = SmoothRoundRobin(start=self._slot)
+        self.balancers[cluster] = balancer
         return balancer
 
     def use(self, snapshot: Snapshot) -> None:
         """Serve from `snapshot` from now on; requests in flight finish on the one they began with."""
         self.snapshot = snapshot
-        self._pool_of.clear()
-        for endpoint in [known for known in self._pools if known not in snapshot.endpoints]:
-            self._pools.pop(endpoint).close()
-        for name in [known for known in self._balancers if known not in snapshot.clusters]:
-            del self._balancers[name]
+        self.pools.clear()
+        self.balancers.clear()
+        for endpoint in [known for known in self._pool_of if known not in snapshot.endpoints]:
+            self._pool_of.pop(endpoint).close()
+        for name in [known for known in self._balancer_of if known not in snapshot.clusters]:
+            del self._balancer_of[name]
 
-    def count_connect(self) -> None:
-        """Count a new upstream connection."""
-        self.cells[self.base + layout.UPSTREAM_CONNECTS] += 1
-
-    def count_reused(self) -> None:
-        """Count a request on a kept upstream connection."""
-        self.cells[self.base + layout.UPSTREAM_REUSED] += 1
-
-    def count_resend(self) -> None:
-        """Count the one safe resend after a stale connection."""
-        self.cells[self.base + layout.RESENDS] += 1
+    def count(self, counter: int) -> None:
+        """Add one to a counter of this worker's slot (an offset such as layout.RESENDS)."""
+        self.cells[self.base + counter] += 1
 
     # -- access log --------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Accepts connections from the shared listening sockets, in a way that spreads them evenly over the workers.
 
-All workers watch the same sockets, so what waits in a queue is never lost with a worker. One connection is taken per
-turn, and a worker that holds more than its share waits a moment before it takes another, so that the others go first.
+All workers watch the same sockets, so what waits in a queue is never lost with a worker. A worker that holds more
+connections than its share waits a moment before it takes another, so that the others go first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gproxy.core.errors import Overloaded
 from gproxy.shared import layout
 from gproxy.worker.connection import Client
 from gproxy.worker.forwarded import origin
-from gproxy.worker.link import READ, WOULD_BLOCK, hub, tune
+from gproxy.worker.link import READ, WOULD_BLOCK, hub
 
 if TYPE_CHECKING:
     from gproxy.worker.runtime import Runtime
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 #: how long a worker with more than its share leaves a waiting connection to the others
 _YIELD_S = 0.002
+_MOST_PER_TURN = 16
 #: what out of descriptors or memory means: try again this much later
 _PAUSE_S = 0.1
 
@@ -36,55 +37,52 @@ class Acceptor:
         self._trusted = runtime.settings.gproxy.trusted_proxies
         self._limit = runtime.settings.limits.connections
         self._watcher = hub.loop.io(listener.fileno(), READ)
-        self._timer = hub.loop.timer(_YIELD_S)
-        self._pause = hub.loop.timer(_PAUSE_S)
+        self._timer = hub.loop.timer(0)
+        if listener.family != socket.AF_UNIX:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
         self._watcher.start(self._ready)
 
     def stop(self) -> None:
         """Accept no more; what waits in the queue is left to the other workers."""
         self._watcher.stop()
         self._timer.stop()
-        self._pause.stop()
 
     def _ready(self) -> None:
-        if self._has_more_than_its_share():
-            self._watcher.stop()
-            self._timer.start(self._take_one)
-        else:
-            self._accept()
+        """Take what waits, one by one, as long as this worker has no more than its share."""
+        for _ in range(_MOST_PER_TURN):
+            if self._runtime.has_more_than_its_share():
+                self._pause(_YIELD_S)
+                return
+            if not self._accept():
+                return
 
-    def _take_one(self) -> None:
+    def _pause(self, seconds: float) -> None:
+        self._watcher.stop()
+        self._timer = hub.loop.timer(seconds)
+        self._timer.start(self._go_on)
+
+    def _go_on(self) -> None:
+        """The others had their chance."""
         self._watcher.start(self._ready)
         self._accept()
 
-    def _has_more_than_its_share(self) -> bool:
-        runtime = self._runtime
-        mine = runtime.cells[runtime.base + layout.CONNECTIONS]
-        if not mine:
-            return False
-        connections = runtime.accepting_connections()
-        return mine * len(connections) > sum(connections)
-
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Take one connection; False when there is none, or no means to take it."""
         try:
             sock, address = self._listener.accept()
         except WOULD_BLOCK:
-            return
+            return False
         except ConnectionAbortedError:
-            return
+            return True
         except OSError as error:  # no descriptors or memory left: the queue keeps the connection for later
             log.error("cannot accept connections, trying again", extra={"reason": error})
-            self._watcher.stop()
-            self._pause.start(self._take_one)
-            return
+            self._pause(_PAUSE_S)
+            return False
         self._open(sock, address)
+        return True
 
     def _open(self, sock: socket.socket, address: Any) -> None:
-        try:
-            tune(sock)
-        except OSError:  # the client has left already
-            sock.close()
-            return
+        sock.setblocking(False)
         runtime = self._runtime
         ip = "" if sock.family == socket.AF_UNIX else address[0]
         client = Client(sock, origin(ip, self._trusted), runtime)

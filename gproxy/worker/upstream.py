@@ -124,9 +124,12 @@ class Pool:
         if server_idle_s:
             self._idle_s = min(self._most_idle_s, max(_SHORTEST_S, server_idle_s * _SHARE))
         upstream.idle_since = now = monotonic()
+        upstream.deadline = deadline = now + self._idle_s
+        if deadline < upstream.due:
+            self.deadlines.enter(upstream, deadline)
+        if not upstream._armed:
+            upstream.arm()
         self._idle[upstream] = None
-        self.deadlines.set(upstream, now + self._idle_s)
-        upstream.arm()
 
     def drop(self, upstream: Upstream) -> None:
         """The server closed an idle connection: forget it, and stay under that age from now on."""
