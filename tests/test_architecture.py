@@ -46,7 +46,7 @@ MAY_IMPORT = {
         "gproxy.role",
     ),
     "gproxy.monitor": ("gproxy.shared", "gproxy.core", "gproxy.settings", "gproxy.logs", "gproxy.role"),
-    "gproxy.master": ("gproxy.shared", "gproxy.settings", "gproxy.logs", "gproxy.role"),
+    "gproxy.master": ("gproxy.shared", "gproxy.settings", "gproxy.settings_values", "gproxy.logs", "gproxy.role"),
     "gproxy.ctl": ("gproxy.store", "gproxy.core", "gproxy.settings"),
     "gproxy.__main__": ("gproxy.master", "gproxy.settings", "gproxy.logs", "gproxy.role", "gproxy.shared"),
 }
