@@ -10,8 +10,8 @@ r"""The four forms of an API's path, parsed once into what the router indexes.
 
 Literal text may contain percent escapes and means the decoded bytes, as in a request; the characters
 `* { } ? # %` as text are written as escapes. `int` is one or more ASCII digits, of any length, without a
-sign. A regular expression sees the canonical path (see path.py) and runs on RE2, whose time is linear in the
-length of the path, so no pattern can stall a worker.
+sign. A regular expression sees the canonical path (see path.py) as UTF-8, so that bytes which are none match
+no part of it, and runs on RE2, whose time is linear in the length of the path: no pattern can stall a worker.
 """
 
 import re
@@ -45,8 +45,8 @@ Accepts = Literal["int"] | frozenset[bytes] | None
 class Pattern:
     """A parsed path pattern.
 
-    `parts` (template, prefix) holds one item per segment: (True, canonical bytes) for literal text, (False,
-    what is accepted) for a variable. `positions` says in which segment each variable stands, 0 the first.
+    `parts` (template, prefix) holds one item per segment: the canonical bytes of literal text, or for a
+    variable what it accepts, in a tuple of one. `positions` says which segments the variables are, 1 the first.
     `names` names the values in their order: variables, or groups, an unnamed group by its number.
     `literal` is an exact pattern's canonical path, or what every match of a regular expression begins with.
     `regex` is the compiled expression of RE2, for bytes.
@@ -63,7 +63,7 @@ class Pattern:
     @property
     def form(self) -> Form:
         """Which of the four forms this is."""
-        return Form(self.rank[0])
+        return _FORMS[self.rank[0]]
 
     @staticmethod
     def parse(text: str) -> "Pattern":
@@ -88,6 +88,7 @@ class Pattern:
         return Pattern(text, (2, count - len(literal), -count, "L" * count), parts)
 
 
+_FORMS = tuple(Form)
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f?#]")
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([^{}]*))?\}")
 # The text that every match begins with, when the expression begins with ^ and has no alternatives.
@@ -119,8 +120,8 @@ def _template(text: str, body: str, is_prefix: bool) -> Pattern:
             if name in names:
                 raise ValueError(f"the variable {name!r} is there twice")
             names.append(name)
-            positions.append(len(parts))
             parts.append((None if kind is None else _accepts(kind),))
+            positions.append(len(parts))
             shape += "V"
         else:
             part = _literal("/" + segment)[1:]

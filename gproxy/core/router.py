@@ -18,22 +18,21 @@ Strategy:
 """
 
 from bisect import insort
-from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from gproxy.core import path as paths
-from gproxy.core.pattern import Accepts, Form, Pattern, Rank
+from gproxy.core.pattern import Form, Pattern
+from gproxy.core.trie import Entry, Found, Node, first, insert, put, walk
 
-# (minus the priority, the rank of the pattern, minus how specific the host is, the name)
-Key = tuple[int, Rank, int, str]
+__all__ = ["Found", "Route", "Router"]
 
 # More specific than any wildcard, of which the number of labels counts.
 _EXACT_HOST = 1 << 16
-_KEY = attrgetter("key")
 # As numbers, for a byte is found in bytes seven times as fast as a string of one byte.
 _PERCENT, _DOT, _BACKSLASH = b"%.\\"
+# What Found(...) calls in the end, at half the cost.
+_new_found = tuple.__new__
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,50 +48,6 @@ class Route:
     path: Pattern
     priority: int
     target: Any
-
-
-class Found(NamedTuple):
-    """The winner's target and the decoded values of its variables, in the order of its `Pattern.names`."""
-
-    target: Any
-    values: tuple[bytes, ...]
-
-
-# What Found(...) calls in the end, at half the cost.
-_new_found = tuple.__new__
-
-
-class Entry:
-    """A route at one of its hosts: its place in the order and its answer.
-
-    `methods` None accepts all. `positions` are those of the values among the segments that `_walk` sees.
-    """
-
-    __slots__ = ("found", "key", "methods", "pattern", "positions")
-
-    def __init__(self, key: Key, methods: frozenset[bytes] | None, pattern: Pattern, found: Found) -> None:
-        self.key = key
-        self.methods = methods
-        self.pattern = pattern
-        self.found = found
-        self.positions = [position + 1 for position in pattern.positions] if pattern.positions else ()
-
-
-class Node:
-    """A place in the trie; `best` is the smallest key at or beneath it.
-
-    `ends` are the templates that end here, `prefixes` those whose `*` stands for all that follows.
-    """
-
-    __slots__ = ("best", "ends", "literals", "prefixes", "typed", "untyped")
-
-    def __init__(self, best: Key) -> None:
-        self.best = best
-        self.ends: list[Entry] | None = None
-        self.prefixes: list[Entry] | None = None
-        self.literals: dict[bytes, Node] = {}
-        self.untyped: Node | None = None
-        self.typed: dict[Accepts, tuple[Callable[[bytes], bool], Node]] | None = None
 
 
 class Site:
@@ -133,7 +88,8 @@ class Router:
             self._methods[wanted] = wanted | {b"HEAD"} if b"GET" in wanted else wanted
         methods = self._methods[wanted]
         found = Found(route.target, ())
-        self._depth = max(self._depth, len(route.path.parts) + 1)
+        if len(route.path.parts) >= self._depth:
+            self._depth = len(route.path.parts) + 1
         for host in dict.fromkeys(route.hosts) if route.hosts else ("",):
             site, specificity = self._site(host)
             key = (-route.priority, route.path.rank, -specificity, route.name)
@@ -159,13 +115,13 @@ class Router:
         match: Any = None
         for site in sites:
             if path in site.exact:
-                best = _first(site.exact[path], method, best)
+                best = first(site.exact[path], method, best)
             root = site.root
             if root is not None and (best is None or root.best < best.key):
                 parts = parts or path.split(b"/", self._depth)
-                best = _walk(root, parts, method, best)
+                best = walk(root, parts, method, best)
             if site.catch_all is not None:
-                best = _first(site.catch_all, method, best)
+                best = first(site.catch_all, method, best)
             if site.regexes is not None:
                 best, match = _search(site.regexes, method, path, best, match)
         if best is None:
@@ -233,96 +189,16 @@ class Router:
 def _insert(site: Site, entry: Entry) -> None:
     """Put an entry into its place in a site."""
     pattern = entry.pattern
-    form = pattern.rank[0]
-    if form == Form.EXACT:
-        entries = site.exact.setdefault(pattern.literal, [])
-    elif form == Form.REGEX:
-        entries = site.regexes = site.regexes or []
+    if pattern.form == Form.EXACT:
+        put(site.exact.setdefault(pattern.literal, []), entry)
+    elif pattern.form == Form.REGEX:
+        site.regexes = put(site.regexes, entry)
     elif not pattern.parts:
-        entries = site.catch_all = site.catch_all or []
+        site.catch_all = put(site.catch_all, entry)
     else:
-        key = entry.key
-        node = site.root
-        if node is None:
-            node = site.root = Node(key)
-        if key < node.best:
-            node.best = key
-        for part in pattern.parts:
-            node = _child(node, part, key)
-            if key < node.best:
-                node.best = key
-        if form == Form.TEMPLATE:
-            entries = node.ends = node.ends or []
-        else:
-            entries = node.prefixes = node.prefixes or []
-    if entries and entries[-1].key > entry.key:
-        insort(entries, entry, key=_KEY)
-    else:
-        entries.append(entry)
-
-
-def _child(node: Node, part: bytes | tuple[Accepts], key: Key) -> Node:
-    """Return the node below for one segment of a pattern, a new one if need be."""
-    if isinstance(part, bytes):
-        child = node.literals.get(part)
-        if child is None:
-            child = node.literals[part] = Node(key)
-        return child
-    (accepts,) = part
-    if accepts is None:
-        if node.untyped is None:
-            node.untyped = Node(key)
-        return node.untyped
-    if node.typed is None:
-        node.typed = {}
-    if accepts not in node.typed:
-        test = bytes.isdigit if accepts == "int" else accepts.__contains__
-        node.typed[accepts] = (test, Node(key))
-    return node.typed[accepts][1]
-
-
-def _first(entries: list[Entry], method: bytes, best: Entry | None) -> Entry | None:
-    """Return the first of these entries (in order, all matching the path) that the method allows, or `best`."""
-    for entry in entries:
-        if best is not None and best.key < entry.key:
-            break
-        if entry.methods is None or method in entry.methods:
-            return entry
-    return best
-
-
-def _walk(node: Node, parts: list[bytes], method: bytes, best: Entry | None) -> Entry | None:
-    """Return the first in order of `best` and the entries of this trie that match.
-
-    `parts` are the segments of the path after the empty text before its first slash.
-    """
-    count = len(parts)
-    index = 1
-    untried: list[tuple[Node, int]] = []
-    while True:
-        following: Node | None = None
-        if index < count:
-            if node.prefixes is not None:
-                best = _first(node.prefixes, method, best)
-            part = parts[index]
-            index += 1
-            following = node.literals.get(part)
-            untyped = node.untyped
-            if untyped is not None and part:
-                if following is None:
-                    following = untyped
-                else:
-                    untried.append((untyped, index))
-            if node.typed is not None:
-                typed = node.typed.values()
-                untried += [(child, index) for accepts, child in typed if accepts(part)]
-        elif node.ends is not None:
-            best = _first(node.ends, method, best)
-        while following is None or (best is not None and best.key < following.best):
-            if not untried:
-                return best
-            following, index = untried.pop()
-        node = following
+        if site.root is None:
+            site.root = Node(entry.key)
+        insert(site.root, entry)
 
 
 def _search(

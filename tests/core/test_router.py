@@ -96,30 +96,6 @@ TABLES: dict[str, tuple[list[str], dict[bytes, tuple[str | bytes, ...] | None]]]
         ["/{a}/{b}"],
         {b"/x/y": ("/{a}/{b}", b"x", b"y"), b"/x/": None, b"//y": None, b"/x/y/z": None, b"/x": None},
     ),
-    "backtracking": (
-        ["/a/{x}/c", "/{x}/b/d", "/{x}/{y}/e", "/a/b/f"],
-        {
-            b"/a/b/c": ("/a/{x}/c", b"b"),
-            b"/a/b/d": ("/{x}/b/d", b"a"),
-            b"/a/b/e": ("/{x}/{y}/e", b"a", b"b"),
-            b"/a/b/f": ("/a/b/f",),
-            b"/a/b/g": None,
-            b"/a/z/d": None,
-        },
-    ),
-    "more literals before the leftmost": (
-        ["/a/{x}/{y}", "/{x}/b/c", "/a/{x}/c", "/a/b/{y}"],
-        {b"/a/b/c": ("/a/b/{y}", b"c"), b"/a/z/c": ("/a/{x}/c", b"z"), b"/z/b/c": ("/{x}/b/c", b"z")},
-    ),
-    "a branch that looks better and ends nowhere": (
-        ["/a/b/c/d", "/{x}/*", "/a/{y}/c/{z}"],
-        {
-            b"/a/b/c/d": ("/a/b/c/d",),
-            b"/a/b/c/e": ("/a/{y}/c/{z}", b"b", b"e"),
-            b"/a/b/d": ("/{x}/*", b"a"),
-            b"/a/b/c/d/e": ("/{x}/*", b"a"),
-        },
-    ),
     "digits": (
         ["/u/{id:int}"],
         {
