@@ -77,9 +77,7 @@ def distance_of_host(entry: str, host: str) -> int | None:
     return 0 if entry == host else None
 
 
-def candidates(
-    routes: list[Plain], host: str, path: bytes
-) -> list[tuple[tuple[Any, ...], Plain, list[bytes]]]:
+def candidates(routes: list[Plain], host: str, path: bytes) -> list[tuple[tuple[Any, ...], Plain, list[bytes]]]:
     """Return every route that takes this path on this host for some method, first to last."""
     found: list[tuple[tuple[Any, ...], Plain, list[bytes]]] = []
     for one in routes:

@@ -119,9 +119,7 @@ def test_who_stays_keeps_its_turn_when_a_server_comes_or_goes() -> None:
     assert picks(balancer, (Server("a", 2), b, c), 8).count("a") == 4
 
 
-@given(
-    st.lists(st.tuples(st.lists(st.integers(0, 1000), min_size=1, max_size=5).map(tuple), st.integers(0, 12)))
-)
+@given(st.lists(st.tuples(st.lists(st.integers(0, 1000), min_size=1, max_size=5).map(tuple), st.integers(0, 12))))
 def test_changes_never_starve_or_favour_a_server_for_long(
     changes: list[tuple[tuple[int, ...], int]],
 ) -> None:

@@ -14,9 +14,7 @@ variables = st.sampled_from(["{%s}", "{%s}", "{%s:int}", "{%s:a|1}", "{%s:b|a%%2
 @st.composite
 def pattern_texts(draw: st.DrawFn) -> str:
     if draw(st.integers(0, 9)) == 0:
-        return "~" + draw(
-            st.sampled_from(["a", "^/a", r"^/(\d+)/", "^/(a|b)(/.*)?$", "^/a/?b*", "b$", "(%2F)"])
-        )
+        return "~" + draw(st.sampled_from(["a", "^/a", r"^/(\d+)/", "^/(a|b)(/.*)?$", "^/a/?b*", "b$", "(%2F)"]))
     pieces = [
         draw(variables) % f"v{number}" if draw(st.booleans()) else draw(literal_texts)
         for number in range(draw(st.integers(1, 4)))
@@ -27,9 +25,9 @@ def pattern_texts(draw: st.DrawFn) -> str:
 plain_routes = st.builds(
     naive.Plain,
     name=st.text("abc", min_size=1, max_size=3),
-    hosts=st.lists(
-        st.sampled_from(["a.com", "x.a.com", "*.a.com", "*.com", "*.x.a.com"]), max_size=2, unique=True
-    ).map(tuple),
+    hosts=st.lists(st.sampled_from(["a.com", "x.a.com", "*.a.com", "*.com", "*.x.a.com"]), max_size=2, unique=True).map(
+        tuple
+    ),
     methods=st.lists(st.sampled_from(["GET", "POST", "BREW"]), max_size=2, unique=True).map(tuple),
     path=pattern_texts() | st.sampled_from(["/*", "/", "/{v0}"]),
     priority=st.sampled_from([0, 0, 0, 1, -1]),
@@ -51,20 +49,14 @@ requests = st.tuples(
     st.lists(plain_routes, max_size=25, unique_by=lambda one: one.name),
     st.lists(requests, min_size=1, max_size=20),
 )
-def test_agrees_with_a_naive_matcher(
-    plain_ones: list[naive.Plain], asked: list[tuple[str, str, bytes]]
-) -> None:
+def test_agrees_with_a_naive_matcher(plain_ones: list[naive.Plain], asked: list[tuple[str, str, bytes]]) -> None:
     made = Router()
     for one in plain_ones:
         wanted = frozenset(method.encode() for method in one.methods)
         made.add(Route(one.name, one.hosts, wanted, Pattern.parse(one.path), one.priority, one))
     for host, method, path in asked:
         candidates = naive.candidates(plain_ones, host, path)
-        taking = [
-            (one, values)
-            for _, one, values in candidates
-            if not one.methods or method in naive.methods_of(one)
-        ]
+        taking = [(one, values) for _, one, values in candidates if not one.methods or method in naive.methods_of(one)]
         expected = None if not taking else (taking[0][0], *taking[0][1])
         found = made.find(host.encode(), method.encode(), path)
         actual = None if found is None else (found.target, *found.values)
