@@ -76,6 +76,7 @@ def _live(role: str, target: str, context: Context, become_child: Callable[[], N
     code = 1
     try:
         become_child()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         _name_process(role, context.slot)
         try:
             logs.setup(context.settings, role, context.slot)

@@ -65,14 +65,13 @@ class SignalQueue:
         os.close(self._writer)
 
     def become_child(self) -> None:
-        """Undo the master's handling in a child: to be called with all of HANDLED blocked, then unblocks."""
+        """Undo the master's handling in a child; to be called while all of HANDLED are blocked."""
         signal.set_wakeup_fd(-1)
         os.close(self._reader)
         os.close(self._writer)
         for number in HANDLED:
             signal.signal(number, signal.SIG_IGN if number in _IGNORED_IN_CHILD else signal.SIG_DFL)
         signal.signal(signal.SIGQUIT, _leave_at_once)  # its default would write a core file
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
 
 
 def _leave_at_once(_number: int, _frame: FrameType | None) -> None:
