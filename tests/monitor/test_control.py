@@ -1,0 +1,74 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gproxy.monitor.control import Control
+from gproxy.shared import layout
+from gproxy.shared.table import Table, now_ms
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Iterator[Table]:
+    made = Table.create(tmp_path / "shared.mmap", slots=2)
+    made.cells[layout.MASTER_HEARTBEAT] = now_ms()
+    yield made
+    made.close()
+
+
+def ask(table: Table, path: str, method: str = "GET") -> tuple[str, dict[str, str], Any]:
+    """Return status, headers and JSON body (None when empty) of one question."""
+    got: list[Any] = []
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": path}
+    body = b"".join(Control(table, 1)(environ, lambda status, headers: got.extend((status, dict(headers)))))
+    if method != "HEAD":
+        assert got[1]["Content-Length"] == str(len(body))
+    return got[0], got[1], json.loads(body) if body else None
+
+
+def test_healthz_follows_the_master(table: Table) -> None:
+    assert ask(table, "/healthz")[::2] == ("200 OK", {"status": "alive"})
+    table.cells[layout.MASTER_HEARTBEAT] = 1
+    status, _, body = ask(table, "/healthz")
+    assert status == "503 Service Unavailable"
+    assert body["status"] == "dead"
+    assert "the master has stood still for" in body["reason"]
+
+
+def test_readyz_gives_its_reason(table: Table) -> None:
+    table.cells[layout.WORKERS_WANTED] = 1
+    status, headers, body = ask(table, "/readyz")
+    assert status == "503 Service Unavailable"
+    assert body == {"status": "not_ready", "reason": "0 of 1 workers accept connections"}
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Cache-Control"] == "no-store"
+    base = table.base(0)
+    table.cells[base + layout.STATE], table.cells[base + layout.VERSION] = layout.STATE_ACCEPTING, 1
+    assert ask(table, "/readyz")[::2] == ("200 OK", {"status": "ready"})
+
+
+def test_stats_is_the_document(table: Table) -> None:
+    status, _, body = ask(table, "/stats")
+    assert status == "200 OK"
+    assert body["pid"] == 1
+    assert body["totals"]["requests"] == 0
+
+
+def test_head_has_the_headers_of_get_and_no_body(table: Table) -> None:
+    status, headers, body = ask(table, "/healthz", "HEAD")
+    assert (status, body) == ("200 OK", None)
+    assert int(headers["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz/", "/metrics", "/stats?x"])
+def test_an_unknown_path_is_404_and_lists_the_pages(table: Table, path: str) -> None:
+    status, _, body = ask(table, path)
+    assert status == "404 Not Found"
+    assert body == {"error": "no such page", "pages": ["/healthz", "/readyz", "/stats"]}
+
+
+def test_other_methods_are_405(table: Table) -> None:
+    status, headers, _ = ask(table, "/stats", "POST")
+    assert (status, headers["Allow"]) == ("405 Method Not Allowed", "GET, HEAD")
