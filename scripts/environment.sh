@@ -47,8 +47,12 @@ ensure_environment() {
         fi
     done
     say "Installing gproxy${extra:+ and its $extra tools} into .venv ..."
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
-        --editable ".${extra:+[$extra]}" || exit 1
+    if ! .venv/bin/python -m pip install --disable-pip-version-check --root-user-action=ignore \
+        --editable ".${extra:+[$extra]}" >.venv/install.log 2>&1; then
+        cat .venv/install.log >&2
+        say "Installing failed, see above."
+        exit 1
+    fi
     printf '%s\n' "$state" >".venv/.installed-${extra:-run}"
     exec 9>&-
 }
