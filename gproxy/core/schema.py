@@ -35,11 +35,18 @@ class Checked:
     problems: Sequence[Problem]
     sources: Objects
 
-    def compact(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return the objects as a store keeps them: without defaults, equal meaning in equal form."""
+    def compact(self, kept: Objects) -> dict[str, dict[str, Document]]:
+        """Return the objects as a store keeps them: without defaults, equal meaning in equal form.
+
+        `kept` are documents that the store has already: a source that is one of them (`is`) stays as it is.
+        """
         return {
-            kind: {name: compact(entity) for name, entity in entities.items()}
+            kind: {
+                name: source if (source := self.sources[kind][name]) is stored.get(name) else compact(entity)
+                for name, entity in entities.items()
+            }
             for kind, entities in self.entities.items()
+            for stored in (kept.get(kind, {}),)
         }
 
 

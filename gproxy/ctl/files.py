@@ -12,6 +12,8 @@ import yaml
 
 #: "-" means standard input.
 STDIN: Final = "-"
+#: A configuration has six levels.
+DEEPEST: Final = 100
 
 
 class FileError(Exception):
@@ -52,6 +54,7 @@ def _from_json(text: str) -> Any:
 
 def _from_yaml(text: str) -> Any:
     try:
+        _check_depth(text)
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -59,6 +62,18 @@ def _from_yaml(text: str) -> Any:
         raise ValueError(place + (error.problem or error.context or "is not YAML")) from None
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
+
+
+def _check_depth(text: str) -> None:
+    """Refuse what libyaml would follow by recursion in C until the process dies."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                raise ValueError("is nested too deeply")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _to_json(value: Any) -> str:

@@ -35,10 +35,11 @@ Wish = Callable[[State], Objects]
 
 def plan(state: State, wish: Wish) -> list[Change]:
     """Return what `write` would do to a store in that state. Raises Rejected and what `wish` raises."""
+    now = state.documents()
     wanted = check(wish(state))
     if wanted.problems:
         raise Rejected(wanted.problems)
-    return diff(state.documents(), wanted.compact())
+    return diff(now, wanted.compact(now))
 
 
 def write(store: Store, wish: Wish, author: str, comment: str = "") -> Written:

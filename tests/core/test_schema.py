@@ -23,7 +23,7 @@ def test_a_right_configuration() -> None:
     objects, problems = collect(LISTS)
     checked = check(objects)
     assert (problems, checked.problems) == ([], [])
-    assert checked.compact() == {
+    assert checked.compact({}) == {
         "server": {item["name"]: item for item in LISTS["servers"]},
         "cluster": {"users": LISTS["clusters"][0]},
         "api": {"all": LISTS["apis"][0]},
@@ -82,7 +82,7 @@ def test_only_listed_kinds_are_collected() -> None:
 def test_a_server_is_named_after_its_address() -> None:
     objects, problems = collect({"servers": [{"address": "127.0.0.1:9001"}]})
     assert problems == []
-    assert check(objects).compact()["server"] == {
+    assert check(objects).compact({})["server"] == {
         "127.0.0.1:9001": {"name": "127.0.0.1:9001", "address": "127.0.0.1:9001"}
     }
 
@@ -120,7 +120,13 @@ def test_every_right_configuration_is_accepted_and_its_compact_form_is_stable(li
     objects, problems = collect(lists)
     checked = check(objects)
     assert [*problems, *checked.problems] == []
-    again = check(checked.compact())
+    again = check(checked.compact({}))
     assert again.problems == []
     assert again.entities == checked.entities
-    assert again.compact() == checked.compact()
+    assert again.compact({}) == checked.compact({})
+
+
+def test_what_the_store_has_already_is_not_made_compact_again() -> None:
+    objects = {"server": {"u1": {"name": "u1", "address": "a:1", "weight": 1}}}
+    assert check(objects).compact(objects)["server"]["u1"] is objects["server"]["u1"]
+    assert check(objects).compact({})["server"]["u1"] == {"name": "u1", "address": "a:1"}
