@@ -31,8 +31,8 @@ ROLES: Final[Mapping[str, str]] = {
 class Child:
     """A running child. Times are monotonic.
 
-    `hang_s` is how long its heart may stand still (0: for ever). `leave_by_s` is when a dismissed one is killed
-    (None: never).
+    `hang_s` is how long its heart may stand still (0: for ever), `up_s` when it was first seen to have booted
+    (0: not yet). `leave_by_s` is when a dismissed one is killed (None: never).
     """
 
     role: str
@@ -40,6 +40,7 @@ class Child:
     pid: int
     born_s: float
     hang_s: float
+    up_s: float = 0.0
     is_dismissed: bool = False
     leave_by_s: float | None = None
 

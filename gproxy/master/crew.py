@@ -185,9 +185,12 @@ class Crew:
             self._awake_since_s = now_s
         self._looked_s = now_s
         for child in self.children():
-            silent_s, limit_s = self._silence(child), child.hang_s
             if self._is_starting(child):
                 silent_s, limit_s = now_s - max(child.born_s, self._awake_since_s), BOOT_TIMEOUT_S
+            else:
+                # Booting may take longer than the limit: its heart is listened to only from here on.
+                child.up_s = child.up_s or now_s
+                silent_s, limit_s = self._silence(child), child.hang_s
             if limit_s and silent_s > limit_s:
                 child.hang_s = 0.0
                 log.error(
@@ -203,7 +206,7 @@ class Crew:
             beat_ms = self._table.cells[self._table.base(child.slot) + layout.HEARTBEAT]
         else:
             beat_ms = self._table.cells[_SIDE_HEARTBEATS[child.role]]
-        return now_ms() / 1000 - max(beat_ms / 1000, self._awake_since_s) if beat_ms else 0.0
+        return now_ms() / 1000 - max(beat_ms / 1000, self._awake_since_s, child.up_s) if beat_ms else 0.0
 
     def _is_starting(self, child: Child) -> bool:
         return child.role == WORKER and self._state(child) == layout.STATE_STARTING
