@@ -1,0 +1,128 @@
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from gproxy.store.base import StoreCorrupt, StoreError, StoreTooNew, StoreUnavailable
+from gproxy.store.sqlite import SqliteStore
+from tests.store.contract import put
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "gateway.db"
+
+
+def one_line(caught: pytest.ExceptionInfo[StoreError], path: Path) -> str:
+    text = str(caught.value)
+    assert "\n" not in text
+    assert str(path) in text
+    return text
+
+
+def test_a_missing_file_is_said_and_not_made(path: Path) -> None:
+    with pytest.raises(StoreUnavailable) as caught:
+        SqliteStore(path)
+    assert "there is no such store" in one_line(caught, path)
+    assert not path.exists()
+
+
+def test_an_empty_file_is_not_a_store_until_it_is_made_one(path: Path) -> None:
+    path.touch()
+    with pytest.raises(StoreUnavailable, match="the file is empty"):
+        SqliteStore(path)
+    with SqliteStore(path, create=True) as store:
+        assert store.read().revision == 0
+
+
+def test_a_file_that_is_no_database_is_corrupt(path: Path) -> None:
+    path.write_bytes(b"servers: []\n" * 100)
+    with pytest.raises(StoreCorrupt) as caught:
+        SqliteStore(path)
+    assert "damaged or not a store" in one_line(caught, path)
+
+
+def test_the_database_of_another_program_is_left_alone(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreCorrupt, match="of another program"):
+        SqliteStore(path, create=True)
+    assert path.read_bytes() == before
+
+
+def test_damaged_pages_are_found(path: Path) -> None:
+    with SqliteStore(path, create=True) as store:
+        store.write([put({"name": f"s{n}", "address": "x" * 100}) for n in range(500)], "ann")
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 4)
+        file.write(b"\xff" * (size // 2))
+    with pytest.raises(StoreCorrupt) as caught:
+        SqliteStore(path)
+    assert "damaged" in one_line(caught, path)
+
+
+def test_a_newer_format_is_refused(path: Path) -> None:
+    SqliteStore(path, create=True).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    with pytest.raises(StoreTooNew) as caught:
+        SqliteStore(path)
+    assert "written by a newer version (format 2, this one reads 1)" in one_line(caught, path)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnavailable, match="cannot be made"):
+        SqliteStore(tmp_path / "file" / "gateway.db", create=True)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_folder_is_said(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StoreUnavailable, match="cannot be opened or written"):
+            SqliteStore(tmp_path / "gateway.db", create=True)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_folder_in_place_of_the_file_is_said(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(StoreUnavailable, match="cannot be opened or written"):
+        SqliteStore(path, create=True)
+
+
+def test_processes_may_create_the_same_store_at_once(path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from gproxy.store.sqlite import SqliteStore\n"
+        "sys.stdin.readline()\n"
+        "print(SqliteStore(Path(sys.argv[1]), create=True).read().revision)"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    results: list[str] = []
+    threads = [
+        threading.Thread(target=lambda process=process: results.append(process.communicate("go\n", 30)[0]))
+        for process in processes
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == ["0\n"] * 4
+    assert [process.returncode for process in processes] == [0] * 4
