@@ -17,6 +17,8 @@ class GatewayError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    #: seconds after which it makes sense to ask again, 0 for unsaid (RFC 9110 10.2.3)
+    retry_after_s: ClassVar[int] = 0
     #: the client connection cannot carry another request after this failure
     closes: ClassVar[bool] = False
 
@@ -84,19 +86,19 @@ class BadUpstream(GatewayError):
 class NoServer(GatewayError):
     """The cluster has no server that may be used."""
 
-    status, code = 503, "no_server"
+    status, code, retry_after_s = 503, "no_server", 1
 
 
 class NoConfiguration(GatewayError):
     """No snapshot has been loaded yet, so nobody can say whether the route exists."""
 
-    status, code = 503, "no_configuration"
+    status, code, retry_after_s = 503, "no_configuration", 1
 
 
 class Overloaded(GatewayError):
     """A limit on connections or concurrency is reached."""
 
-    status, code, closes = 503, "overloaded", True
+    status, code, closes, retry_after_s = 503, "overloaded", True, 1
 
 
 class UpstreamTimeout(GatewayError):

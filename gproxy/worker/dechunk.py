@@ -74,7 +74,8 @@ class Dechunker(HTTPResponseParser):
         return False
 
     def _on_body(self, data: bytearray) -> None:
-        self._pieces.append(bytes(data))
+        if not self.done:
+            self._pieces.append(bytes(data))
 
     def _on_message_complete(self) -> None:
         self.done = True

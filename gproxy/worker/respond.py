@@ -36,6 +36,8 @@ def problem(exchange: Exchange, error: GatewayError) -> bytes:
         f"X-Request-Id: {document['request_id']}",
         *(f"{name}: {value}" for name, value in error.headers),
     ]
+    if error.retry_after_s:
+        lines.append(f"Retry-After: {error.retry_after_s}")
     if not exchange.keeps_alive:
         lines.append("Connection: close")
     elif exchange.minor == b"0":

@@ -94,4 +94,4 @@ class Acceptor:
         runtime = self._runtime
         runtime.cells[runtime.base + layout.REFUSED_CONNECTIONS] += 1
         client.busy = True
-        client.turn_away(Overloaded("This worker has as many connections as it may.", headers=(("Retry-After", "1"),)))
+        client.turn_away(Overloaded("This worker has as many connections as it may."))

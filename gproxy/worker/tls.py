@@ -16,7 +16,12 @@ from gproxy.core.snapshot import Tls
 @lru_cache(maxsize=1024)
 def client_context(tls: Tls) -> ssl.SSLContext:
     """Return the context for `tls`, made once; raises OSError (ssl.SSLError included) for files that cannot be used."""
-    context: ssl.SSLContext = gevent.ssl.create_default_context(cafile=tls.ca_file)
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # ssl.create_default_context would wait blocking
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls.ca_file:
+        context.load_verify_locations(tls.ca_file)
+    else:
+        context.load_default_certs()
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
