@@ -101,7 +101,7 @@ class ChunkedDecoder:
 
     def _read_trailers(self, data: bytes, at: int) -> int:
         match = _TRAILERS.match(data, at)
-        if match is not None:
+        if match is not None and match.end() - at <= _TRAILER_BYTES:
             self.trailers = split_fields(data[at : match.end() - 2])
             self.rest = data[match.end() :]
             self.done = True
