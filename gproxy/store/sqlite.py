@@ -25,6 +25,7 @@ from gproxy.store.base import (
     State,
     Store,
     Stored,
+    StoreMissing,
     StoreUnavailable,
     Write,
 )
@@ -157,6 +158,8 @@ class SqliteStore(Store):
     def _file_now(self) -> tuple[int, int]:
         try:
             status = os.stat(self._path)
+        except FileNotFoundError:
+            raise StoreMissing(f"{self._path}: there is no such store") from None
         except OSError as error:
             raise StoreUnavailable(f"{self._path}: {error.strerror}") from None
         return status.st_dev, status.st_ino

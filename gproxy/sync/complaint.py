@@ -62,4 +62,5 @@ class Complaint:
 
     def _say(self, reason: str, now_s: float) -> None:
         self._said_s = now_s
-        log.error("%s: %s", self._what, reason, extra={"for_s": round(now_s - self._since_s, 1)})
+        lasted_s = round(now_s - self._since_s, 1)
+        log.error("%s: %s", self._what, reason, extra={"for_s": lasted_s} if lasted_s else {})

@@ -70,7 +70,7 @@ def test_a_full_disk_is_said_and_nothing_is_half_written(path: Path, store: Sqli
 def test_a_deleted_file_is_noticed(path: Path, store: Store) -> None:
     path.unlink()
     for use in (store.read, lambda: store.watch(1, 1), lambda: store.write([put(U2)], "ann")):
-        with pytest.raises(StoreUnavailable, match="No such file"):
+        with pytest.raises(StoreUnavailable, match="there is no such store"):
             use()
     assert not path.exists()
 

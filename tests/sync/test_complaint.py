@@ -17,7 +17,7 @@ def test_a_lasting_trouble_is_said_once_then_at_growing_intervals(
     for second in range(3600):
         complaint.raise_("no such file", float(second))
     assert caplog.messages == ["cannot follow the store: no such file"] * len(caplog.messages)
-    said = [record.for_s for record in caplog.records]  # type: ignore[attr-defined]
+    said = [getattr(record, "for_s", 0) for record in caplog.records]
     assert said[:5] == [0, REPEAT_FIRST_S, 3 * REPEAT_FIRST_S, 7 * REPEAT_FIRST_S, 15 * REPEAT_FIRST_S]
     assert len(said) < 15
 
