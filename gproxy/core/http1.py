@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from gproxy.core.errors import BadRequest, ExpectationFailed, HeadTooLarge
 
@@ -19,7 +20,6 @@ _VALUE = rb"[\t !-~\x80-\xff]*"
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([!\"$-~]+) HTTP/1\.([01])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: (" + _VALUE + rb"))?\r\n")
 _FIELD_BLOCK = re.compile(rb"(?:" + TOKEN + rb":" + _VALUE + rb"\r\n)*")
-_FIELD = re.compile(rb"([^:]+):[\t ]*([^\r]*?)[\t ]*\r\n")
 #: what can never become a valid head, however it goes on: seen before the head is complete
 _HOPELESS = re.compile(rb"(?<!\r)\n|\r[^\n]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: host of RFC 3986 3.2.2 without comma (two joined Host fields) and with an optional port
@@ -28,30 +28,28 @@ _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(.*)", re.DOTALL)
 _DIGITS = re.compile(rb"\d{1,18}")
 _TIMEOUT = re.compile(rb"(?:^|[,; ])timeout=(\d{1,6})", re.IGNORECASE)
 
-#: fields that speak about one connection and are never forwarded (RFC 9110 7.6.1)
+#: fields that speak about one connection and are never forwarded as they came (RFC 9110 7.6.1)
 HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"transfer-encoding")
     + (b"proxy-authenticate", b"proxy-authorization", b"trailer")
 )
 #: fields that the gateway says itself; what a client claims counts only from a trusted proxy
 CLAIMS = frozenset(
-    (
-        b"x-forwarded-for",
-        b"x-forwarded-proto",
-        b"x-forwarded-host",
-        b"forwarded",
-        b"x-request-id",
-        b"x-real-ip",
-    )
+    (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-request-id", b"x-real-ip")
 )
-#: fields that a client cannot take away by naming them in Connection
+#: fields that nobody can take away by naming them in Connection
 _PROTECTED = frozenset(
     (b"host", b"authorization", b"cookie", b"content-length", b"content-type", b"content-encoding", b"expect")
     + (b"via", b"cache-control", b"set-cookie", b"date", b"location")
 )
+#: fields that are looked at; all others are passed on to the letter
+_REQUEST_SPECIAL = HOP_BY_HOP | CLAIMS | {b"host", b"content-length", b"expect"}
+_RESPONSE_SPECIAL = HOP_BY_HOP | {b"content-length"}
+#: fields of which a second one makes the message ambiguous
+_ONCE = frozenset((b"host", b"content-length", b"transfer-encoding"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestFields:
     """What the field lines of one request mean.
 
@@ -71,7 +69,7 @@ class RequestFields:
     claims: dict[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ResponseHead:
     """What the head of one response means.
 
@@ -92,11 +90,15 @@ class ResponseHead:
 
 CHUNKED = -1
 UNTIL_CLOSE = -2
+NO_NAMES: frozenset[bytes] = frozenset()
+NO_CLAIMS: dict[bytes, bytes] = {}
+_PERSISTENCE = frozenset((b"close", b"keep-alive"))
 
 
 def split_fields(block: bytes) -> list[tuple[bytes, bytes]]:
     """Return (name, value) of every field line of a valid `block` in order, values without outer white space."""
-    return _FIELD.findall(block)
+    lines = (line.partition(b":") for line in block.split(b"\r\n") if line)
+    return [(name, value.strip(b" \t")) for name, _, value in lines]
 
 
 def is_hopeless(partial: bytes, start: int = 0) -> bool:
@@ -111,64 +113,46 @@ def parse_request_fields(block: bytes, minor: bytes, most_fields: int) -> Reques
     """
     if not _FIELD_BLOCK.fullmatch(block):
         raise BadRequest(_what_is_wrong(block))
-    fields = _FIELD.findall(block)
-    if len(fields) > most_fields:
+    if block.count(b"\n") > most_fields:
         raise HeadTooLarge(f"The request has more than {most_fields} header fields.")
-    host = length = coding = expect = None
-    connection: list[bytes] = []
-    claims: dict[bytes, bytes] = {}
-    announced: list[bytes] = []
-    forward = [b""]
-    for name, value in fields:
-        key = name.lower()
-        if key == b"host":
-            if host is not None:
-                raise BadRequest("The request has two Host fields.")
-            host = value
-        elif key == b"content-length":
-            if length is not None:
-                raise BadRequest("The request has two Content-Length fields.")
-            length = value
-            forward.append(b"Content-Length: %b\r\n" % value)
-        elif key == b"connection":
-            connection += _list(value)
-        elif key == b"transfer-encoding":
-            if coding is not None:
-                raise BadRequest("The request has two Transfer-Encoding fields.")
-            coding = value
-        elif key in CLAIMS:
-            claims[key] = claims[key] + b", " + value if key in claims else value
-        elif key == b"trailer":
-            announced += _list(value)
-        elif key not in HOP_BY_HOP:
-            if key == b"expect":
-                expect = value.lower() if expect in (None, b"100-continue") else expect  # one wrong is enough
-            forward.append(b"%b: %b\r\n" % (name, value))
+    special, kept, twice = _sort_out(block, _REQUEST_SPECIAL)
+    if twice:
+        raise BadRequest(f"The request has two {twice.decode('ascii').title()} fields.")
+    host, length, coding = special.get(b"host"), special.get(b"content-length"), special.get(b"transfer-encoding")
+    if host is None and minor == b"1":
+        raise BadRequest("The request has no Host field.")
+    body_length = 0
     if coding is not None:
         _check_request_coding(coding, length, minor)
-        forward.append(b"Transfer-Encoding: chunked\r\n")
-        if announced:
-            forward.append(b"Trailer: %b\r\n" % b", ".join(announced))
-    if host is None:
-        if minor == b"1":
-            raise BadRequest("The request has no Host field.")
-        host = b""
-    elif host:
-        forward[0] = b"Host: %b\r\n" % host
-    if expect not in (None, b"100-continue"):
-        raise ExpectationFailed("The only expectation known here is 100-continue.")
-    body_length = CHUNKED if coding is not None else 0 if length is None else _length(length)
-    named = frozenset(connection) - _PROTECTED - CLAIMS - HOP_BY_HOP
+        body_length = CHUNKED
+        kept.append(b"Transfer-Encoding: chunked")
+    elif length is not None:
+        body_length = _length(length)
+        kept.append(b"Content-Length: " + length)
+    expect = special.get(b"expect")
+    if expect is not None:
+        if expect.lower() != b"100-continue":
+            raise ExpectationFailed("The only expectation known here is 100-continue.")
+        kept.append(b"Expect: " + expect)
+    options = _options(special)
+    trailers = _announced(special) - CLAIMS if coding is not None else NO_NAMES
+    if trailers:
+        kept.append(b"Trailer: " + b", ".join(sorted(trailers)))
+    if len(options) > 1 or not options <= _PERSISTENCE:
+        kept = _without(kept, options - CLAIMS)
+    if host:
+        kept.insert(0, b"Host: " + host)
+    kept.append(b"")
     return RequestFields(
-        host=routing_host(host) if host or minor == b"1" else b"",
-        host_value=host,
-        forward=_without(b"".join(forward), named),
-        length=body_length,
-        close=b"close" in connection,
-        keep_alive=b"keep-alive" in connection,
-        expects_continue=expect is not None and minor == b"1",
-        trailers=frozenset(announced) - _PROTECTED - CLAIMS - HOP_BY_HOP,
-        claims=claims,
+        routing_host(host) if host or minor == b"1" else b"",
+        host or b"",
+        b"\r\n".join(kept),
+        body_length,
+        b"close" in options,
+        b"keep-alive" in options,
+        expect is not None and minor == b"1",
+        trailers,
+        {name: special[name] for name in special.keys() & CLAIMS} if len(special) > 1 else NO_CLAIMS,
     )
 
 
@@ -181,49 +165,73 @@ def parse_response_head(head: bytes, most_fields: int) -> ResponseHead:
     block = head[line.end() :]
     if not _FIELD_BLOCK.fullmatch(block):
         raise ValueError("invalid header field")
-    fields = _FIELD.findall(block)
-    if len(fields) > most_fields:
+    if block.count(b"\n") > most_fields:
         raise ValueError(f"more than {most_fields} header fields")
-    status = int(code)
-    length = coding = None
-    connection: list[bytes] = []
-    announced: list[bytes] = []
-    idle_s = 0
-    forward = [b"HTTP/1.1 %b %b\r\n" % (code, reason)]
-    for name, value in fields:
-        key = name.lower()
-        if key == b"content-length":
-            if length is not None:
-                raise ValueError("two Content-Length fields")
-            length = _response_length(value)
-            if status >= 200 and status != 204:
-                forward.append(b"%b: %b\r\n" % (name, value))
-        elif key == b"connection":
-            connection += _list(value)
-        elif key == b"transfer-encoding":
-            if coding is not None:
-                raise ValueError("two Transfer-Encoding fields")
-            coding = value.lower()
-        elif key == b"trailer":
-            announced += _list(value)
-        elif key == b"keep-alive":
-            limit = _TIMEOUT.search(value)
-            idle_s = int(limit[1]) if limit else 0
-        elif key not in HOP_BY_HOP:
-            forward.append(b"%b: %b\r\n" % (name, value))
-    if coding is not None and (coding != b"chunked" or length is not None or minor == b"0"):
-        raise ValueError("ambiguous framing")
-    named = frozenset(connection) - _PROTECTED - HOP_BY_HOP
-    lines = _without(b"".join(forward), named)
+    special, kept, twice = _sort_out(block, _RESPONSE_SPECIAL)
+    if twice:
+        raise ValueError(f"two {twice.decode('ascii').title()} fields")
+    status, size, length = int(code), special.get(b"content-length"), UNTIL_CLOSE
+    if size is not None:
+        if not _DIGITS.fullmatch(size):
+            raise ValueError("invalid Content-Length")
+        length = int(size)
+        if status >= 200 and status != 204:
+            kept.append(b"Content-Length: " + size)
+    coding = special.get(b"transfer-encoding")
+    if coding is not None:
+        if coding.lower() != b"chunked" or size is not None or minor == b"0":
+            raise ValueError("ambiguous framing")
+        length = CHUNKED
+    options = _options(special)
+    if len(options) > 1 or not options <= _PERSISTENCE:
+        kept = _without(kept, options)
+    limit = _TIMEOUT.search(special.get(b"keep-alive", b""))
+    kept.append(b"")
+    lines = b"HTTP/1.1 %b %b\r\n%b" % (code, reason, b"\r\n".join(kept))
     return ResponseHead(
-        status=status,
-        lines=lines,
-        head=lines + b"\r\n",
-        length=CHUNKED if coding is not None else UNTIL_CLOSE if length is None else length,
-        close=b"close" in connection or (minor == b"0" and b"keep-alive" not in connection),
-        idle_s=idle_s,
-        trailers=frozenset(announced) - _PROTECTED - HOP_BY_HOP,
+        status,
+        lines,
+        lines + b"\r\n",
+        length,
+        b"close" in options or (minor == b"0" and b"keep-alive" not in options),
+        int(limit[1]) if limit else 0,
+        _announced(special),
     )
+
+
+def _sort_out(block: bytes, names: frozenset[bytes]) -> tuple[dict[bytes, bytes], list[bytes], bytes]:
+    """Separate the fields with special `names` from the lines that are passed on.
+
+    Returns the values of the special ones (repeated ones joined as a list), the other lines without their CRLF, and
+    the name of a field that must not be repeated but is, or b"".
+    """
+    special: dict[bytes, bytes] = {}
+    kept: list[bytes] = []
+    twice = b""
+    for line in block[:-2].split(b"\r\n") if block else ():
+        name, _, value = line.partition(b":")
+        key = name.lower()
+        if key not in names:
+            kept.append(line)
+        elif key not in special:
+            special[key] = value.strip(b" \t")
+        else:
+            special[key] += b", " + value.strip(b" \t")
+            if key in _ONCE:
+                twice = key
+    return special, kept, twice
+
+
+def _options(special: dict[bytes, bytes]) -> frozenset[bytes]:
+    """Return the options of Connection, lower case."""
+    value = special.get(b"connection")
+    return frozenset(_list(value)) if value else NO_NAMES
+
+
+def _announced(special: dict[bytes, bytes]) -> frozenset[bytes]:
+    """Return the names in Trailer that may be sent there (RFC 9110 6.5.1), lower case."""
+    value = special.get(b"trailer")
+    return frozenset(_list(value)) - _PROTECTED - HOP_BY_HOP if value else NO_NAMES
 
 
 def absolute_target(target: bytes) -> tuple[bytes, bytes]:
@@ -242,6 +250,7 @@ def with_host(fields: RequestFields, authority: bytes) -> RequestFields:
     return replace(fields, host=host, host_value=authority, forward=b"Host: %b\r\n%b" % (authority, rest))
 
 
+@lru_cache(maxsize=4096)
 def routing_host(value: bytes) -> bytes:
     """Return the host part of a Host value, lower case, without port and final dot; raises BadRequest."""
     match = _HOST.fullmatch(value)
@@ -265,21 +274,14 @@ def _length(value: bytes) -> int:
     return int(value)
 
 
-def _response_length(value: bytes) -> int:
-    if not _DIGITS.fullmatch(value):
-        raise ValueError("invalid Content-Length")
-    return int(value)
-
-
 def _list(value: bytes) -> list[bytes]:
     return [item for item in (part.strip(b" \t").lower() for part in value.split(b",")) if item]
 
 
-def _without(block: bytes, names: frozenset[bytes]) -> bytes:
-    if not names:
-        return block
-    kept = (line for line in block.splitlines(keepends=True) if line.partition(b":")[0].lower() not in names)
-    return b"".join(kept)
+def _without(lines: list[bytes], names: frozenset[bytes]) -> list[bytes]:
+    """Take out the fields that Connection names, except those that are not the sender's to take away."""
+    names -= _PROTECTED | HOP_BY_HOP
+    return [line for line in lines if line.partition(b":")[0].lower() not in names]
 
 
 def _what_is_wrong(block: bytes) -> str:
