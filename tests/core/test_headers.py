@@ -1,0 +1,69 @@
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gproxy.core.headers import HeaderEdits
+from gproxy.core.http1 import split_fields
+
+BLOCK = b"Host: a\r\nX-A: 1\r\nx-a: 2\r\nX-AB: 3\r\nB: X-A: 4\r\n"
+
+
+def edits(set: Mapping[str, str] = {}, add: Mapping[str, str] = {}, remove: Sequence[str] = ()) -> HeaderEdits:
+    compiled = HeaderEdits.compile(set, add, remove)
+    assert compiled is not None
+    return compiled
+
+
+def test_nothing_to_do() -> None:
+    assert HeaderEdits.compile() is None
+    assert HeaderEdits.compile({}, {}, []) is None
+
+
+@pytest.mark.parametrize(
+    ("compiled", "expected"),
+    [
+        (edits(remove=["X-A"]), b"Host: a\r\nX-AB: 3\r\nB: X-A: 4\r\n"),
+        (edits(remove=["x-A", "b"]), b"Host: a\r\nX-AB: 3\r\n"),
+        (edits(remove=["nope"]), BLOCK),
+        (edits(set={"X-A": "9"}), b"Host: a\r\nX-AB: 3\r\nB: X-A: 4\r\nX-A: 9\r\n"),
+        (edits(set={"New": "9"}), BLOCK + b"New: 9\r\n"),
+        (edits(add={"X-A": "9"}), BLOCK + b"X-A: 9\r\n"),
+        (edits(set={"B": "8"}, add={"B": "9"}), b"Host: a\r\nX-A: 1\r\nx-a: 2\r\nX-AB: 3\r\nB: 8\r\nB: 9\r\n"),
+        (edits(set={"B": "8"}, remove=["B", "x-a"]), b"Host: a\r\nX-AB: 3\r\nB: 8\r\n"),
+        (edits(add={"N": ""}), BLOCK + b"N: \r\n"),
+        (edits(add={"N": "é"}), BLOCK + "N: é\r\n".encode()),
+    ],
+)
+def test_edits(compiled: HeaderEdits, expected: bytes) -> None:
+    assert compiled.apply(BLOCK) == expected
+
+
+@pytest.mark.parametrize("name", ["X.A", "X*", "X|A", "^", "$A", "X+"])
+def test_names_are_not_patterns(name: str) -> None:
+    block = b"X-A: 1\r\nX: 2\r\nXA: 3\r\n"
+    own = name.encode() + b": 4\r\n"
+    assert edits(remove=[name]).apply(block + own + block) == block + block
+
+
+def test_a_status_line_is_left_alone() -> None:
+    head = b"HTTP/1.1 200 Server: x\r\nServer: y\r\n"
+    assert edits(remove=["Server"]).apply(head) == b"HTTP/1.1 200 Server: x\r\n"
+
+
+_names = st.sampled_from(["A", "a", "Ab", "B-", "!", "c.d"])
+_values = st.sampled_from(["", "x", "A: b", "1 2"])
+_fields = st.lists(st.tuples(_names, _values), max_size=8)
+
+
+@given(_fields, st.dictionaries(_names, _values), st.dictionaries(_names, _values), st.lists(_names))
+def test_agrees_with_the_plain_rule(
+    fields: list[tuple[str, str]], set: dict[str, str], add: dict[str, str], remove: list[str]
+) -> None:
+    block = b"".join(f"{name}: {value}\r\n".encode() for name, value in fields)
+    compiled = HeaderEdits.compile(set, add, remove)
+    edited = compiled.apply(block) if compiled is not None else block
+    taken = {name.lower() for name in (*remove, *set)}
+    expected = [field for field in fields if field[0].lower() not in taken] + [*set.items(), *add.items()]
+    assert [(name.decode(), value.decode()) for name, value in split_fields(edited)] == expected
