@@ -19,6 +19,8 @@ HISTORY_ENTRIES: Final = 1_000
 #: How many changed objects the history keeps in all, about 100 MB of documents: a thousand writes that each
 #: replace 10,000 APIs would otherwise fill a disk. The newest entry always stays.
 HISTORY_CHANGES: Final = 100_000
+#: How long to wait for other users of a store: each needs milliseconds, so longer means that one is stuck.
+WAIT_S: Final = 5.0
 #: `Write.expected` for an object that must not exist yet.
 ABSENT: Final = 0
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gproxy.store.base import Store
+from gproxy.store.base import WAIT_S, Store
 from gproxy.store.sqlite import SqliteStore
 
 
@@ -10,12 +10,13 @@ class BadStoreUrl(ValueError):
     """The URL names no store that this version can use."""
 
 
-def open_store(url: str, create: bool = False) -> Store:
+def open_store(url: str, create: bool = False, wait_s: float = WAIT_S) -> Store:
     """Open the store at `url`: `sqlite:///relative/file` or `sqlite:////absolute/file`.
 
-    With `create` an embedded store that is not there yet is made. Raises BadStoreUrl, StoreError.
+    With `create` an embedded store that is not there yet is made. `wait_s` is how long every use of the store
+    waits for others. Raises BadStoreUrl, StoreError.
     """
-    return SqliteStore(_path(url), create)
+    return SqliteStore(_path(url), create, wait_s)
 
 
 def canonical(url: str) -> str:

@@ -18,6 +18,7 @@ from gproxy.store import sqlite_history as history
 from gproxy.store.base import (
     ABSENT,
     HISTORY_ENTRIES,
+    WAIT_S,
     Conflict,
     Document,
     Entry,
@@ -36,12 +37,16 @@ POLL_S: Final = 0.02
 
 
 class SqliteStore(Store):
-    """A store in the file at `path`. With `create` the file is made when it is not there."""
+    """A store in the file at `path`. With `create` the file is made when it is not there.
 
-    def __init__(self, path: Path, create: bool = False) -> None:
+    `wait_s` is how long to wait for a lock that another process holds.
+    """
+
+    def __init__(self, path: Path, create: bool = False, wait_s: float = WAIT_S) -> None:
         self._path = path.absolute()
         self.source = f"sqlite:///{self._path}"
-        self._connection = open_file(self._path, create)
+        self._wait_s = wait_s
+        self._connection = open_file(self._path, create, wait_s)
         self._file = self._file_now()
         self._identity = ""  # that of the last `read` or `watch`
 
@@ -169,7 +174,7 @@ class SqliteStore(Store):
         return self._file_now() != self._file
 
     def _reopen(self) -> None:
-        connection = open_file(self._path, create=False)
+        connection = open_file(self._path, create=False, wait_s=self._wait_s)
         self._connection.close()
         self._connection, self._file = connection, self._file_now()
 

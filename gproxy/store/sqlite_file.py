@@ -14,9 +14,6 @@ from gproxy.store.base import StoreCorrupt, StoreError, StoreMissing, StoreTooNe
 
 #: Kept in the file as SQLite's user_version; raised when an older program could no longer read the file.
 FORMAT: Final = 1
-#: How long to wait for other writers: each needs milliseconds, so longer means that somebody holds the lock.
-BUSY_S: Final = 5.0
-
 SCHEMA: Final = """
 CREATE TABLE store (
     only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL, identity TEXT NOT NULL
@@ -37,8 +34,10 @@ CREATE INDEX changes_by_object ON changes (kind, name, revision);
 """
 
 
-def open_file(path: Path, create: bool) -> sqlite3.Connection:
+def open_file(path: Path, create: bool, wait_s: float) -> sqlite3.Connection:
     """Open and check the file; with `create`, make it (and its folder) when it is not there.
+
+    Whatever is done with the connection waits at most `wait_s` for a lock that another process holds.
 
     The connection is in autocommit mode: transactions are written out. Raises StoreError.
     """
@@ -49,10 +48,10 @@ def open_file(path: Path, create: bool) -> sqlite3.Connection:
     with translated(path):
         mode = "rwc" if create else "rw"
         uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
-        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
+        connection = sqlite3.connect(uri, uri=True, timeout=wait_s, isolation_level=None)
     try:
         with translated(path):
-            _check(path, connection, create)
+            _check(path, connection, create, wait_s)
             # A write that was confirmed survives a power cut.
             connection.execute("PRAGMA synchronous = FULL")
     except StoreError:
@@ -79,7 +78,7 @@ def translated(path: Path) -> Iterator[None]:
 
 
 _MEANINGS: Final[dict[int, tuple[type[StoreError], str]]] = {
-    sqlite3.SQLITE_BUSY: (StoreUnavailable, f"locked by another process for more than {BUSY_S:g} s"),
+    sqlite3.SQLITE_BUSY: (StoreUnavailable, "locked by another process"),
     sqlite3.SQLITE_LOCKED: (StoreUnavailable, "locked by another process"),
     sqlite3.SQLITE_PERM: (StoreUnavailable, "no permission"),
     sqlite3.SQLITE_READONLY: (StoreUnavailable, "the file or its folder is not writable"),
@@ -98,7 +97,7 @@ def _make_folder(folder: Path) -> None:
         raise StoreUnavailable(f"{folder}: cannot be made: {error.strerror}") from None
 
 
-def _check(path: Path, connection: sqlite3.Connection, create: bool) -> None:
+def _check(path: Path, connection: sqlite3.Connection, create: bool, wait_s: float) -> None:
     version = _number(connection, "PRAGMA user_version")
     if version > FORMAT:
         raise StoreTooNew(f"{path}: written by a newer version (format {version}, this one reads {FORMAT})")
@@ -108,7 +107,7 @@ def _check(path: Path, connection: sqlite3.Connection, create: bool) -> None:
             raise StoreCorrupt(f"{path}: a SQLite file of another program, not a store")
         if not create:
             raise StoreMissing(f"{path}: the file is empty, not a store yet")
-        _create(connection)
+        _create(connection, wait_s)
     with closing(connection.execute("PRAGMA quick_check(1)")) as cursor:
         (verdict,) = cursor.fetchone()
     if verdict != "ok":
@@ -119,8 +118,8 @@ def _number(connection: sqlite3.Connection, query: str) -> int:
     return int(connection.execute(query).fetchone()[0])
 
 
-def _create(connection: sqlite3.Connection) -> None:
-    _use_wal(connection)
+def _create(connection: sqlite3.Connection, wait_s: float) -> None:
+    _use_wal(connection, wait_s)
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _number(connection, "PRAGMA user_version") == 0:  # else another process was quicker
@@ -134,13 +133,13 @@ def _create(connection: sqlite3.Connection) -> None:
             connection.execute("ROLLBACK")
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def _use_wal(connection: sqlite3.Connection, wait_s: float) -> None:
     """Let readers and one writer work at the same time; the mode is kept in the file.
 
     SQLite does not wait for other connections here, whatever the busy timeout: several processes that create
     the same store have to try again.
     """
-    deadline = time.monotonic() + BUSY_S
+    deadline = time.monotonic() + wait_s
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -12,6 +12,9 @@ from gproxy.sync.complaint import Complaint
 
 log = logging.getLogger(__name__)
 
+#: How long a locked store may hold up signals, and the last good snapshot at a start.
+WAIT_S: Final = 0.25
+
 #: The store's state before anything was read from it: no store has a lower revision.
 NOTHING: Final = State(-1, {})
 
@@ -46,7 +49,7 @@ class Source:
     def poll(self, timeout_s: float) -> State | None:
         """Wait at most `timeout_s` for a state and return it when it may be new, else None.
 
-        (Opening a store that is locked may take the store's own time-out on top.)
+        (A store that is locked may take `WAIT_S` on top.)
         """
         try:
             if self._store is None:
@@ -73,7 +76,7 @@ class Source:
                 store.close()
 
     def _open(self) -> State:
-        store = open_store(self._url, self._create)
+        store = open_store(self._url, self._create, WAIT_S)
         try:
             state = store.read()
         except StoreError:

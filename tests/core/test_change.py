@@ -24,14 +24,14 @@ def test_the_difference_leads_there_and_back(before: Any, after: Any) -> None:
 
 
 def test_each_object_and_field_has_its_line() -> None:
-    before = {
+    before: dict[str, Any] = {
         "server": {
             "u1": {"name": "u1", "address": "a:1", "weight": 2},
             "u2": {"name": "u2", "address": "b:1"},
         },
         "api": {"all": {"name": "all", "nodes": [{"cluster": "c"}], "timeouts": {"total_s": 1.0}}},
     }
-    after = {
+    after: dict[str, Any] = {
         "server": {
             "u1": {"name": "u1", "address": "a:1", "weight": 5},
             "u3": {"name": "u3", "address": "\u00e4:1"},

@@ -52,7 +52,7 @@ def test_a_cluster_with_every_default() -> None:
 
 
 def test_an_api_with_every_default() -> None:
-    edits = {"set": {}, "add": {}, "remove": []}
+    edits: dict[str, Any] = {"set": {}, "add": {}, "remove": []}
     assert normalised(MODELS["api"].model_validate(API)) == {
         "name": "all",
         "hosts": [],

@@ -4,7 +4,7 @@ import multiprocessing
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ U2 = {"name": "u2", "address": "127.0.0.1:2"}
 HEAVY = {**U1, "weight": 9}
 
 
-def put(document: dict[str, object], expected: int | None = None) -> Write:
+def put(document: Mapping[str, object], expected: int | None = None) -> Write:
     return Write("server", str(document["name"]), document, expected)
 
 
@@ -163,7 +163,7 @@ class StoreContract:
         store.write([put({"name": "u3"})], "ann")
         news = store.watch(2, 0)
         assert news is not None
-        assert (news.revision, news.removed, news.is_whole) == (4, {("server", "u2")}, False)
+        assert (news.revision, news.removed, news.is_whole) == (4, frozenset({("server", "u2")}), False)
         assert {stored.name: stored.revision for stored in news.changed} == {"u1": 3, "u3": 4}
         assert store.watch(4, 0) is None
 

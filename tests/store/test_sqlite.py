@@ -44,11 +44,10 @@ def test_a_damaged_document_is_found(path: Path, store: Store) -> None:
         store.read()
 
 
-def test_a_held_lock_is_said(path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gproxy.store.sqlite_file.BUSY_S", 0.05)
+def test_a_held_lock_is_said(path: Path, store: Store) -> None:
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    with SqliteStore(path) as other:
+    with SqliteStore(path, wait_s=0.05) as other:
         assert other.read().revision == 1, "readers do not wait"
         with pytest.raises(StoreUnavailable) as caught:
             other.write([put(U2)], "bob")

@@ -1,5 +1,6 @@
 import errno
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -217,3 +218,16 @@ def test_only_what_changed_is_rendered(publisher: Publisher, path: Path, monkeyp
     publisher.offer(State(4, {**GOOD.objects, ("server", "u1"): changed}), 1.0)
     assert rendered == ["u1"]
     assert b"127.0.0.1:9" in snapshot_file.read(path).lines[0]
+
+
+@pytest.mark.serial
+def test_one_change_among_ten_thousand_is_published_at_once(publisher: Publisher, table: Table) -> None:
+    """Only what changed is checked and rendered; the rest is one pass over it and one file."""
+    apis = [{"name": f"api-{n}", "path": f"/s{n}/{{id}}", "nodes": [{"cluster": "users"}]} for n in range(10_000)]
+    first = state_of({**LISTS, "apis": apis}, 3)
+    publisher.offer(first, 0.0)
+    changed = Stored("api", "api-7", 4, {**apis[7], "priority": 1})
+    began = time.process_time()
+    publisher.offer(State(4, {**first.objects, ("api", "api-7"): changed}), 1.0)
+    assert published(table) == (2, 4)
+    assert time.process_time() - began < 0.25

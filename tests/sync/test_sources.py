@@ -144,3 +144,18 @@ def test_a_store_that_cannot_be_used_is_said_and_tried_again(
     with open_store(f"sqlite:///{path}", create=True) as store:
         store.write([server("u1")], "ann")
     assert next_state(source).revision == 1
+
+
+def test_a_locked_store_is_said_and_waited_for(
+    path: Path, store: Store, source_at: Callable[..., Source], caplog: pytest.LogCaptureFixture
+) -> None:
+    store.close()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    holder.execute("UPDATE store SET revision = revision")
+    source = source_at()
+    assert source.poll(0.1) is None
+    assert caplog.messages == [f"cannot follow the store: {path}: locked by another process"]
+    holder.close()
+    assert next_state(source).revision == 1
