@@ -18,7 +18,7 @@ from enum import Enum, auto
 from typing import Final
 
 from gproxy import logs
-from gproxy.master.child import MONITOR, ROLES, SYNC, WORKER
+from gproxy.master.child import MONITOR, ROLES, SYNC, WORKER, name_process
 from gproxy.master.crew import KILL_SLACK_S, Crew, Departure, Place
 from gproxy.master.generation import Generation, Unlistenable
 from gproxy.master.pidfile import AlreadyRunning, PidFile
@@ -108,6 +108,7 @@ class Arbiter:
     def _open(self) -> None:
         """Open sockets and shared memory and make the places. Raises StartError."""
         settings = self._first_settings
+        name_process("master")
         _raise_file_limit()
         try:
             self._generation = Generation.open(settings)

@@ -78,7 +78,7 @@ def _live(role: str, target: str, context: Context, become_child: Callable[[], N
     try:
         become_child()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-        _name_process(role, context.slot)
+        name_process(role, context.slot)
         try:
             logs.setup(context.settings, role, context.slot)
         except OSError as error:
@@ -95,7 +95,7 @@ def _live(role: str, target: str, context: Context, become_child: Callable[[], N
         os._exit(code)
 
 
-def _name_process(role: str, slot: int) -> None:
+def name_process(role: str, slot: int = NO_SLOT) -> None:
     """Show the role in `ps` and `top`. Linux shows 15 bytes and elsewhere there is no such file."""
     name = f"gproxy-{role}" if slot == NO_SLOT else f"gproxy-{role}{slot}"
     with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:

@@ -82,9 +82,7 @@ class Table:
             raise TableError(f"{self.path}: not a shared-memory table")
         version = cells[layout.HEADER_VERSION]
         if version != layout.LAYOUT_VERSION or cells[layout.HEADER_SLOT_CELLS] != layout.SLOT_CELLS:
-            raise TableError(
-                f"{self.path}: layout version {version}, this program uses {layout.LAYOUT_VERSION}"
-            )
+            raise TableError(f"{self.path}: layout version {version}, this program uses {layout.LAYOUT_VERSION}")
         if size != _cells(cells[layout.HEADER_SLOTS]) * layout.CELL_BYTES:
             raise TableError(f"{self.path}: its size does not fit its header")
 

@@ -90,9 +90,7 @@ def test_a_short_file_is_refused(tmp_path: Path) -> None:
         Table.open(tmp_path / "short")
 
 
-def test_a_full_disk_is_an_error_at_creation_not_a_crash_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_an_error_at_creation_not_a_crash_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_fd: int, _start: int, _length: int) -> None:
         raise OSError(28, "No space left on device")
 
