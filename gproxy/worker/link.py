@@ -58,6 +58,8 @@ class Link:
         "closed",
     )
     broken: ClassVar[type[LinkBroken]] = LinkBroken
+    #: which links hear of their events first within one turn of the loop (libev: -2 to 2)
+    priority: ClassVar[int] = 0
 
     def __init__(self, wire: Wire, deadlines: Deadlines) -> None:
         self.wire = wire
@@ -68,7 +70,7 @@ class Link:
         self.deadline = NEVER
         self.due = NEVER
         self.closed = False
-        self._watcher = hub.loop.io(wire.fileno(), READ)
+        self._watcher = hub.loop.io(wire.fileno(), READ, True, self.priority)
         self._watcher.start(self._ready)
         self._armed = True
 

@@ -61,7 +61,7 @@ class Runtime:
         self._balancer_of: dict[str, SmoothRoundRobin[Server]] = {}
         self.pools: dict[Server, Pool] = {}
         self.balancers: dict[Cluster, SmoothRoundRobin[Server]] = {}
-        self.id_prefix = os.urandom(6).hex().encode("ascii") + b"-"
+        self.id_prefix = os.urandom(8).hex().encode("ascii") + b"-"
         self.id_numbers = count(1)
         self.access_log = self._open_access_log()
         access = None

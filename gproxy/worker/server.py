@@ -43,9 +43,13 @@ class Acceptor:
         self._watcher.start(self._ready)
 
     def stop(self) -> None:
-        """Accept no more; what waits in the queue is left to the other workers."""
+        """Take what waits in the queue (the last worker to leave would reset it), and let go of the socket."""
         self._watcher.stop()
         self._timer.stop()
+        while self._accept():
+            pass
+        self._timer.stop()
+        self._listener.close()
 
     def _ready(self) -> None:
         """Take what waits, one by one, as long as this worker has no more than its share."""

@@ -37,6 +37,7 @@ class Upstream(Link):
 
     __slots__ = ("_dechunker", "at_end", "idle_since", "pool")
     broken = UpstreamBroken
+    priority = 1  # that an idle connection has ended is heard before any request of the same turn can take it
 
     def __init__(self, wire: Wire, pool: Pool) -> None:
         super().__init__(wire, pool.deadlines)
