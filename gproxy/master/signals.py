@@ -6,6 +6,8 @@ import signal
 from types import FrameType
 from typing import Final
 
+from gproxy import logs
+
 #: What the master listens to. USR2 is caught only because its default would end the process.
 HANDLED: Final = (
     signal.SIGHUP,
@@ -25,7 +27,6 @@ _IGNORED_IN_CHILD: Final = (
     signal.SIGINT,
     signal.SIGTTIN,
     signal.SIGTTOU,
-    signal.SIGUSR1,
     signal.SIGUSR2,
 )
 
@@ -72,7 +73,12 @@ class SignalQueue:
         for number in HANDLED:
             signal.signal(number, signal.SIG_IGN if number in _IGNORED_IN_CHILD else signal.SIG_DFL)
         signal.signal(signal.SIGQUIT, _leave_at_once)  # its default would write a core file
+        signal.signal(signal.SIGUSR1, _reopen_logs)  # a file moved away while the role boots
 
 
 def _leave_at_once(_number: int, _frame: FrameType | None) -> None:
     os._exit(0)
+
+
+def _reopen_logs(_number: int, _frame: FrameType | None) -> None:
+    logs.reopen()

@@ -265,6 +265,7 @@ def test_usr1_reopens_the_log_of_every_role(gateway: Running) -> None:
     target.touch()
     gateway.log_path.touch()
     with gateway:
+        gateway.wait_for("side is up", times=2)
         target.rename(gateway.folder / "program.log.1")
         gateway.send(signal.SIGUSR1)
         eventually(lambda: target.exists() and target.read_text().count("reopened") == 5)
