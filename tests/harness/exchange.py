@@ -79,9 +79,9 @@ class Exchange:
         self.body_read = True
         self._note(b"".join(kept), size, digest.hexdigest())
 
-    def read_body(self) -> None:
+    def read_body(self, within_s: float | None = WITHIN_S) -> None:
         """Read the whole request body."""
-        for _ in self.body_pieces():
+        for _ in self.body_pieces(within_s):
             pass
 
     def send_apart(self, parts: Iterable[bytes]) -> bool:

@@ -73,7 +73,9 @@ def carry_all(gateway: Gateway, clients: int, size: int) -> None:
 
     def up(chunk_bytes: int) -> None:
         with gateway.client(60) as client:
-            told = upload(client, size, chunk_bytes).json()
+            answer = upload(client, size, chunk_bytes)
+            assert answer.status == 200, answer.body
+            told = answer.json()
             assert (told["size"], told["sha256"]) == (size, content.sha256(size))
 
     def down(path: str) -> None:
