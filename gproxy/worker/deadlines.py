@@ -49,7 +49,9 @@ class Deadlines:
         """Have a look at `link` at `deadline`, which is before its `due`."""
         slots = self._slots
         if link.due != NEVER:
-            slots[_slot(link.due)].discard(link)
+            listed = slots.get(_slot(link.due))
+            if listed is not None:  # else its slot is being swept
+                listed.discard(link)
         slot = max(int(deadline * _PER_S) + 1, self._next)
         link.due = slot * TICK_S
         entries = slots.get(slot)

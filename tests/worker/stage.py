@@ -1,0 +1,98 @@
+"""A worker without its process: the real runtime, acceptor and wheel on the test's own loop."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gproxy.core.snapshot import Snapshot, SnapshotBuilder, Timeouts
+from gproxy.filters import hooks_for
+from gproxy.role import Context
+from gproxy.settings import Settings, load
+from gproxy.shared import layout
+from gproxy.shared.table import Table
+from gproxy.worker.deadlines import TICK_S
+from gproxy.worker.link import hub
+from gproxy.worker.runtime import Runtime
+from gproxy.worker.server import Acceptor
+from tests.core.snapshot_lines import Documents, lines
+from tests.worker.peer import Backend, Peer
+
+SLOTS = 4
+
+
+def settings_with(folder: Path, sections: Mapping[str, Mapping[str, object]]) -> Settings:
+    """Return the default settings with these values over them."""
+    empty = folder / "empty.ini"
+    empty.touch()
+    texts = {section: {key: str(value) for key, value in values.items()} for section, values in sections.items()}
+    return load(empty, {"gproxy": {"run_dir": str(folder)}, **texts})
+
+
+def snapshot_of(revision: int, content: list[bytes], settings: Settings) -> Snapshot:
+    """Build what a worker makes of these lines."""
+    timeouts = settings.timeouts
+    defaults = Timeouts(timeouts.connect_s, timeouts.response_s, timeouts.total_s)
+    builder = SnapshotBuilder(revision, defaults, hooks_for)
+    for line in content:
+        builder.add(line)
+    return builder.build()
+
+
+class Stage:
+    """One worker in slot 0. `sections` are INI sections over the defaults."""
+
+    def __init__(self, folder: Path, **sections: Mapping[str, object]) -> None:
+        self.settings = settings_with(folder, sections)
+        self.table = Table.create(folder / "shared.mmap", SLOTS)
+        self.table.claim(0)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.setblocking(False)
+        context = Context(self.settings, self.table, 0, (self.listener,), os.getppid())
+        self.runtime = Runtime(context)
+        self.acceptor = Acceptor(self.listener, self.runtime)
+        self._tick = hub.loop.timer(TICK_S, TICK_S)
+        self._tick.start(self.runtime.deadlines.sweep)
+        self._peers: list[Peer] = []
+
+    def close(self) -> None:
+        """End everything that still is."""
+        self.acceptor.stop()
+        for peer in self._peers:
+            peer.close()
+        for client in list(self.runtime.clients):
+            client.close()
+        self.use()
+        self._tick.stop()
+        self._tick.close()
+        if self.runtime.access_log is not None:
+            self.runtime.access_log.close()
+        self.listener.close()
+
+    def use(self, servers: Documents = (), clusters: Documents = (), apis: Documents = ()) -> None:
+        """Serve this configuration from now on."""
+        self.runtime.use(snapshot_of(1, lines(servers, clusters, apis), self.settings))
+
+    def proxy_to(self, *backends: Backend | str, **api: Any) -> None:
+        """Send everything to these backends (or addresses); `api` are fields of the API's document."""
+        addresses = [backend if isinstance(backend, str) else backend.address for backend in backends]
+        servers = [{"name": f"s{number}", "address": address} for number, address in enumerate(addresses)]
+        cluster = {"name": "c", "servers": [server["name"] for server in servers]}
+        self.use(servers, [cluster], [{"name": "all", "path": "/*", "nodes": [{"cluster": "c"}]} | api])
+
+    def connect(self) -> Peer:
+        """Open a client connection; it ends with the stage."""
+        peer = Peer.connect(self.listener.getsockname())
+        self._peers.append(peer)
+        return peer
+
+    def cell(self, offset: int) -> int:
+        """Return a cell of the worker's slot, `layout.REQUESTS` for example."""
+        return self.runtime.cells[self.runtime.base + offset]
+
+    def is_quiet(self) -> bool:
+        """Say whether no request is in flight."""
+        return not self.cell(layout.ACTIVE)
