@@ -41,7 +41,7 @@ class Peer:
 
     def __init__(self, sock: Any) -> None:
         self.sock = sock
-        self._buffer = b""
+        self._buffer = bytearray()
 
     @classmethod
     def connect(cls, address: tuple[str, int] | str) -> Self:
@@ -73,9 +73,7 @@ class Peer:
                     assert not self._buffer, f"ended within {self._buffer!r}"
                     return b""
                 self._buffer += data
-        end = self._buffer.index(mark) + len(mark)
-        found, self._buffer = self._buffer[:end], self._buffer[end:]
-        return found
+        return self._cut(self._buffer.index(mark) + len(mark))
 
     def head(self) -> bytes:
         """Read the head of a message, with its empty line."""
@@ -88,16 +86,14 @@ class Peer:
                 data = self.sock.recv(65536)
                 assert data, f"ended {size - len(self._buffer)} bytes too early"
                 self._buffer += data
-        found, self._buffer = self._buffer[:size], self._buffer[size:]
-        return found
+        return self._cut(size)
 
     def rest(self) -> bytes:
         """Read to the end of the connection; ConnectionResetError when it does not end cleanly."""
         with limited():
             while data := self.sock.recv(65536):
                 self._buffer += data
-        found, self._buffer = self._buffer, b""
-        return found
+        return self._cut(len(self._buffer))
 
     def message(self) -> tuple[bytes, bytes]:
         """Read a message that has a Content-Length, or no body: (head, body)."""
@@ -117,6 +113,11 @@ class Peer:
     def close(self) -> None:
         """Close the connection."""
         self.sock.close()
+
+    def _cut(self, size: int) -> bytes:
+        found = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return found
 
 
 class Backend:
