@@ -34,7 +34,6 @@ HeaderValue = Annotated[str, AfterValidator(grammar.header_value)]
 HeaderFields = Annotated[dict[HeaderName, HeaderValue], AfterValidator(_in_order)]
 FileName = Annotated[str, AfterValidator(grammar.file_name)]
 Seconds = Annotated[float, Field(ge=0, le=MOST)]
-Count = Annotated[int, Field(ge=0, le=MOST)]
 # Strict about the items, but a JSON array arrives as a list.
 ExactlyOne = Annotated[tuple[T, ...], Field(strict=False, min_length=1, max_length=1)]
 Set = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(grammar.unique)]
@@ -88,7 +87,7 @@ class HeaderEdits(Part):
 
 
 class Server(Part):
-    """A backend. `name` defaults to the address; `burst` 0 means as large as `max_qps`."""
+    """A backend. `name` defaults to the address."""
 
     name: Name
     address: Annotated[str, AfterValidator(grammar.address)]
@@ -96,10 +95,6 @@ class Server(Part):
     weight: Annotated[int, Field(ge=0, le=1000)] = 1
     status: Literal["up", "down", "drain"] = "up"
     backup: bool = False
-    max_qps: Count = 0
-    burst: Count = 0
-    max_connections: Count = 0
-    slow_start_s: Seconds = 0.0
     tls: Tls = Tls()
 
     @model_validator(mode="after")

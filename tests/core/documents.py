@@ -29,8 +29,6 @@ def servers(draw: st.DrawFn) -> dict[str, Any]:
         "weight": st.integers(0, 1000),
         "status": st.sampled_from(["up", "down", "drain"]),
         "backup": st.booleans(),
-        "max_qps": st.integers(0, 10**9),
-        "slow_start_s": st.floats(0, 1e6),
     }
     return document | draw(st.fixed_dictionaries({}, optional=optional))
 
