@@ -61,7 +61,7 @@ def parse(text: str) -> Report:
 
 def percentile_ms(text: str, percent: int) -> float:
     """Return one line of wrk's latency distribution in milliseconds; raises BenchError when it is missing."""
-    found = re.search(rf"^\s*{percent}%\s+([\d.]+)(us|ms|s|m|h)$", text, re.MULTILINE)
+    found = re.search(rf"^\s*{percent}%\s+([\d.]+)(us|ms|s|m|h)\s*$", text, re.MULTILINE)
     if found is None:
         raise BenchError(f"wrk reported no {percent} % latency:\n{text}")
     return float(found.group(1)) * UNITS_MS[found.group(2)]
