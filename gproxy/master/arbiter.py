@@ -95,7 +95,9 @@ class Arbiter:
             try:
                 self._supervise()
             finally:
-                self._generation.close_unless_in(None)
+                for generation in (self._generation, self._next):
+                    if generation:
+                        generation.close_unless_in(None)
                 self._signals.close()
                 self._table.close()
         finally:
@@ -318,7 +320,7 @@ class Arbiter:
             self._table.cells[layout.WORKERS_WANTED] = 0
             # Our copies keep the queues of the sockets alive: without this, connections would enter a queue
             # that nobody accepts from any more, instead of being refused.
-            self._close_listeners()
+            self._close_public_listeners()
             for place in [place for place in self._crew.places if place.role == WORKER]:
                 self._crew.remove(place, signal.SIGTERM, _leave_by_s(self._generation, now_s))
         if at_once:
@@ -333,10 +335,12 @@ class Arbiter:
                 if not child.is_dismissed:
                     self._crew.dismiss(child, signal.SIGTERM, now_s + SIDE_LEAVE_S)
 
-    def _close_listeners(self) -> None:
+    def _close_public_listeners(self) -> None:
+        """Leave the public sockets to the workers; the control one stays for questions until the end."""
         for generation in (self._generation, self._next):
-            if generation:
-                generation.close_unless_in(None)
+            for listener in generation.listeners if generation else ():
+                listener.hold_off()
+                listener.close()
 
     def _all_accept(self, generation: Generation) -> bool:
         return all(self._crew.is_accepting(place) for place in generation.workers)

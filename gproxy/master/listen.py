@@ -6,16 +6,33 @@ socket before anybody accepts it. Measured with 4 workers: while one stood still
 none. What REUSEPORT does better, spreading evenly, the workers do by letting the less busy accept first.
 """
 
+import contextlib
+import ctypes
 import errno
 import os
 import socket
 import stat
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 #: Asked for; the kernel caps it at net.core.somaxconn.
 BACKLOG: Final = 4096
+
+#: Linux, asm-generic/socket.h; Python does not name it.
+_SO_ATTACH_FILTER: Final = 26
+#: A classic BPF program over a TCP segment: drop those with SYN and without ACK, keep the rest.
+_DROP_SYN: Final = b"".join(
+    struct.pack("=HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # load the byte of flags
+        (0x54, 0, 0, 0x12),  # keep SYN and ACK of them
+        (0x15, 0, 1, 0x02),  # only SYN?
+        (0x06, 0, 0, 0),  # drop
+        (0x06, 0, 0, 0xFFFFFFFF),  # keep
+    )
+)
 
 _REASONS: Final = {
     errno.EADDRINUSE: "is in use by another program",
@@ -50,6 +67,20 @@ class Listener:
     def address(self) -> str:
         """The real address in the form of a bind: port 0 replaced by the port that was given."""
         return address_of(self.socket)
+
+    def hold_off(self) -> None:
+        """Let no new connection into the queue, so that workers can empty it and close without a loss.
+
+        A connection that came between a worker's last look and its close would be reset. Unanswered instead,
+        a client's kernel asks again a second later, and finds the next gproxy or a refusal. Best effort: a
+        kernel that cannot do it leaves things as they are.
+        """
+        if self.socket.family == socket.AF_UNIX or self.socket.fileno() < 0:
+            return
+        program = ctypes.create_string_buffer(_DROP_SYN, len(_DROP_SYN))
+        filter_ = struct.pack("HP", len(_DROP_SYN) // 8, ctypes.addressof(program))
+        with contextlib.suppress(OSError):
+            self.socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
 
     def close(self, unlink: bool = True) -> None:
         """Close this process's copy; `unlink` removes the file of a unix socket if it is still this one."""

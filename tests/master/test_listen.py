@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 from pathlib import Path
@@ -94,3 +95,24 @@ def test_a_probe_disturbs_nobody(tmp_path: Path) -> None:
         assert refusal.is_in_use
         connect(listener.address).close()
         listener.close()
+
+
+def test_held_off_newcomers_wait_and_the_queue_is_kept(tmp_path: Path) -> None:
+    for bind in ("127.0.0.1:0", "[::1]:0"):
+        listener = open_listener(bind)
+        address = listener.socket.getsockname()[:2]
+        with connect(listener.address) as early, socket.socket(listener.socket.family) as late:
+            listener.hold_off()
+            late.setblocking(False)
+            assert late.connect_ex(address) == errno.EINPROGRESS
+            early.sendall(b"hello")
+            accepted, _ = listener.socket.accept()
+            assert accepted.recv(10) == b"hello"
+            accepted.close()
+            with pytest.raises(BlockingIOError):
+                listener.socket.accept()
+        listener.close()
+    unix = open_listener(f"unix:{tmp_path}/g.sock")
+    unix.hold_off()
+    connect(unix.address).close()
+    unix.close()

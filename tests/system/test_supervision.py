@@ -181,6 +181,25 @@ def test_term_finishes_and_leaves_nothing(gateway: Running) -> None:
         connect(gateway.addresses()[0])
 
 
+def test_while_it_drains_a_health_check_hears_that_it_stops(gateway: Running) -> None:
+    with connect(gateway.addresses()[0]) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\n")
+        eventually(lambda: stats(gateway)["totals"]["connections"] == 1)
+        gateway.send(signal.SIGTERM)
+        gateway.wait_for("stopping ")
+        assert control(gateway, "/readyz") == (503, {"status": "not_ready", "reason": "stopping"})
+        assert control(gateway, "/healthz")[0] == 200
+    assert gateway.wait() == 0
+
+
+def test_term_resets_no_connection(gateway: Running) -> None:
+    with Load(gateway, clients=8) as load:
+        load.goes_on(200)
+        gateway.send(signal.SIGTERM)
+        assert gateway.wait() == 0
+    assert all("Refused" in failure for failure in load.failures), load.failures
+
+
 def test_int_stops_at_once(gateway: Running) -> None:
     with connect(gateway.addresses()[0]) as busy:
         busy.sendall(b"GET / HTTP/1.1\r\n")
