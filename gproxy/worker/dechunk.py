@@ -61,6 +61,8 @@ class Dechunker(HTTPResponseParser):
         pass
 
     def _on_header_field(self, name: str) -> None:
+        if self.done:  # of what stands behind the body
+            return
         if not self._in_name:
             self._trailer += ("", "")
             self._in_name = True
@@ -68,7 +70,8 @@ class Dechunker(HTTPResponseParser):
 
     def _on_header_value(self, value: str) -> None:
         self._in_name = False
-        self._trailer[-1] += value
+        if not self.done:
+            self._trailer[-1] += value
 
     def _on_headers_complete(self) -> bool:
         return False
