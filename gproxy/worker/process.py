@@ -14,7 +14,7 @@ from gproxy.shared import layout
 from gproxy.shared.table import now_ms
 from gproxy.store.snapshot_file import FILE_NAME
 from gproxy.worker.current import Current
-from gproxy.worker.deadlines import TICK_S
+from gproxy.worker.deadlines import NEVER, TICK_S
 from gproxy.worker.link import hub
 from gproxy.worker.runtime import Runtime
 from gproxy.worker.server import Acceptor
@@ -56,7 +56,7 @@ class Process:
         """Accept no more, finish what is in flight, leave within graceful_timeout_s."""
         if self._stop_by:
             return
-        self._stop_by = monotonic() + self._context.settings.gproxy.graceful_timeout_s
+        self._stop_by = monotonic() + (self._context.settings.gproxy.graceful_timeout_s or NEVER)
         self._runtime.draining = True
         self._cells[self._base + layout.STATE] = layout.STATE_DRAINING
         for acceptor in self._acceptors:
@@ -98,6 +98,7 @@ class Process:
 
     def _accept(self) -> None:
         self._acceptors = [Acceptor(listener, self._runtime) for listener in self._context.listeners]
+        self._cells[self._base + layout.HEARTBEAT] = now_ms()
         self._cells[self._base + layout.STATE] = layout.STATE_ACCEPTING
 
 

@@ -14,6 +14,7 @@ from gproxy.core.balance import SmoothRoundRobin
 from gproxy.core.http1 import RequestFields
 from gproxy.core.snapshot import Cluster, Endpoint, Server, Snapshot
 from gproxy.shared import layout
+from gproxy.shared.table import now_ms
 from gproxy.worker.access import FORMATS, AccessLog
 from gproxy.worker.deadlines import NEVER, Deadlines
 from gproxy.worker.gateway import Gateway
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 #: request field blocks that were parsed before, with a bound on memory: at most this many, each at most this long
 _KNOWN_BLOCKS, _KNOWN_BYTES = 1024, 2048
+#: a worker whose heartbeat is older is left out when connections are shared fairly
+_SILENT_MS = 1000
 #: parked greenlets kept for the next exchanges
 _MOST_FREE = 1024
 
@@ -112,19 +115,27 @@ class Runtime:
             self.cells[self.base + layout.CONNECTIONS] -= 1
 
     def has_more_than_its_share(self) -> bool:
-        """Say whether this worker holds more connections than the average of the workers that accept."""
-        cells, mine = self.cells, len(self.clients)
+        """Say whether this worker holds clearly more connections than the average of those that accept.
+
+        The slack is what makes it cheap: without it, workers that take turns wait for each other all the time
+        (new connections per second fall by half).
+        """
+        cells, peers = self.cells, self._peers
+        if not peers:
+            return False
         total = 0
-        for cell in self._peers:
+        for cell in peers:
             total += cells[cell]
-        return mine * len(self._peers) > total
+        fair = total / len(peers)
+        return len(self.clients) > fair + max(2, fair / 8)
 
     def look_for_peers(self) -> None:
-        """Note which workers accept connections, now and then: their open connections are compared with ours."""
+        """Note which workers accept connections, now and then, and are not hung: ours are compared with theirs."""
         cells, table = self.cells, self._table
         bases = [table.base(slot) for slot in range(table.slots)]
         accepting = [base for base in bases if cells[base + layout.STATE] == layout.STATE_ACCEPTING]
-        self._peers = [base + layout.CONNECTIONS for base in accepting]
+        since = now_ms() - _SILENT_MS
+        self._peers = [base + layout.CONNECTIONS for base in accepting if cells[base + layout.HEARTBEAT] >= since]
 
     def remember_request_fields(self, block: bytes, fields: RequestFields) -> None:
         """Put the parsed form of a block into `known_blocks`, within its bounds."""

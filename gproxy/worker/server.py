@@ -38,8 +38,6 @@ class Acceptor:
         self._limit = runtime.settings.limits.connections
         self._watcher = hub.loop.io(listener.fileno(), READ)
         self._timer = hub.loop.timer(0)
-        if listener.family != socket.AF_UNIX:
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
         self._watcher.start(self._ready)
 
     def stop(self) -> None:
