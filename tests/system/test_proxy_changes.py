@@ -21,6 +21,8 @@ from tests.harness.waiting import eventually
 WORKERS = 2
 #: how often each change is made here; the full numbers of the requirements take too long for every run
 TIMES = int(os.environ.get("GPROXY_CHANGES", "3"))
+#: more in a row would be a crash loop, which the master answers with longer and longer pauses
+KILLS = 3
 #: requests between two changes, so that each is felt by running traffic
 BETWEEN = 50
 
@@ -116,7 +118,7 @@ def test_more_and_fewer_workers_lose_nothing(gateway: Gateway) -> None:
 def test_a_killed_worker_loses_only_what_it_had_in_hand(gateway: Gateway) -> None:
     clients = 6
     with Load(gateway.client, clients) as load:
-        for _ in range(TIMES):
+        for _ in range(KILLS):
             before = steady(gateway)
             lost = len(load.lost)
             os.kill(min(before), signal.SIGKILL)
