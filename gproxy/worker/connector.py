@@ -78,6 +78,16 @@ class TlsConnector(Connector, SSLConnectionPool):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return TlsWire(sock)
 
+    def _connect_socket(self, sock: Any, address: Any) -> gevent.ssl.SSLSocket:
+        sock.connect(address)
+        wrapped = self.ssl_context.wrap_socket(sock, server_hostname=self._request_host, do_handshake_on_connect=False)
+        try:
+            wrapped.do_handshake()
+        except BaseException:  # the caller's deadline too, after which nobody else would close it
+            wrapped.close()
+            raise
+        return wrapped
+
 
 def connector_for(endpoint: Endpoint) -> Connector:
     """Return the connector that the endpoint's scheme asks for."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.worker.authority import Authority
 from tests.worker.stage import Stage
 
 
@@ -24,3 +25,9 @@ def staged(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
 def stage(staged: Callable[..., Stage]) -> Stage:
     """A worker with the default settings."""
     return staged()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who vouches for the TLS servers of the tests."""
+    return Authority(tmp_path_factory.mktemp("authority"))
