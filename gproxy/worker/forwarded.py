@@ -33,12 +33,18 @@ def origin(ip: str, trusted: Sequence[Network]) -> Origin:
     """Describe a client address ("" for a unix socket, whose clients have none)."""
     if not ip:
         return _origin(b"unknown", b"unknown", False)
-    address = ipaddress.ip_address(ip.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
+    address = _address(ip)
     text = str(address).encode("ascii")
     node = text if address.version == 4 else b'"[%b]"' % text
     return _origin(text, node, any(address in network for network in trusted))
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Read an address; without its zone, in which a claim could hide anything. Raises ValueError."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
 
 
 def _origin(ip: bytes, node: bytes, is_trusted: bool) -> Origin:
@@ -94,10 +100,10 @@ def client_ip(exchange: Exchange, trusted: Sequence[Network]) -> str:
     ip = peer.ip.decode("ascii")
     for claim in reversed([part.strip() for part in chain.split(",") if part.strip()]):
         try:
-            address = ipaddress.ip_address(claim)
+            address = _address(claim)
         except ValueError:
             break
-        ip = claim
+        ip = str(address)
         if not any(address in network for network in trusted):
             break
     return ip

@@ -8,13 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gproxy.core.http1 import parse_request_fields
 from gproxy.core.snapshot import Snapshot, SnapshotBuilder, Timeouts
 from gproxy.filters import hooks_for
 from gproxy.role import Context
 from gproxy.settings import Settings, load
 from gproxy.shared import layout
 from gproxy.shared.table import Table
+from gproxy.worker.connection import Client
 from gproxy.worker.deadlines import TICK_S
+from gproxy.worker.exchange import Exchange
+from gproxy.worker.forwarded import origin
 from gproxy.worker.link import hub
 from gproxy.worker.runtime import Runtime
 from gproxy.worker.server import Acceptor
@@ -88,6 +92,23 @@ class Stage:
         peer = Peer.connect(self.listener.getsockname())
         self._peers.append(peer)
         return peer
+
+    def exchange(
+        self,
+        block: bytes = b"Host: a\r\n",
+        method: bytes = b"GET",
+        target: bytes = b"/",
+        minor: bytes = b"1",
+        ip: str = "127.0.0.1",
+    ) -> Exchange:
+        """Return a request that has arrived from `ip`, with nobody at the other end."""
+        ours, theirs = socket.socketpair()
+        self._peers.append(Peer(theirs))
+        ours.setblocking(False)
+        client = Client(ours, origin(ip, self.settings.gproxy.trusted_proxies), self.runtime)
+        client.busy = True
+        self.runtime.admit(client)
+        return Exchange(client, method, target, minor, parse_request_fields(block, minor, 100))
 
     def cell(self, offset: int) -> int:
         """Return a cell of the worker's slot, `layout.REQUESTS` for example."""
