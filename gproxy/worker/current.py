@@ -5,25 +5,19 @@ from __future__ import annotations
 import gc
 import logging
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
-
-import gevent
 
 from gproxy.core.snapshot import Snapshot, SnapshotBuilder, Timeouts
 from gproxy.filters import hooks_for
 from gproxy.shared import layout
 from gproxy.store import snapshot_file
 from gproxy.worker.link import hub
+from gproxy.worker.turns import Turns
 
 if TYPE_CHECKING:
     from gproxy.worker.runtime import Runtime
 
 log = logging.getLogger(__name__)
-
-#: how long one slice of loading may hold the loop
-SLICE_S = 0.001
-_LINES_PER_LOOK = 8
 
 
 class Current:
@@ -34,6 +28,7 @@ class Current:
         self._runtime = runtime
         self._path = path
         self._defaults = Timeouts(timeouts.connect_s, timeouts.response_s, timeouts.total_s)
+        self._turns = Turns()
         self._version = 0
         self._loading = False
 
@@ -67,12 +62,10 @@ class Current:
         """Build in slices. Nothing here makes cycles, and a full collection over it all would stall the loop."""
         gc.disable()
         builder = SnapshotBuilder(stored.revision, self._defaults, hooks_for, self._runtime.snapshot)
-        slice_end = monotonic() + SLICE_S
-        for number, line in enumerate(stored.lines):
+        self._turns.begin()
+        for line in stored.lines:
             builder.add(line)
-            if number % _LINES_PER_LOOK == 0 and monotonic() > slice_end:
-                gevent.sleep(0)
-                slice_end = monotonic() + SLICE_S
+            self._turns.rest_if_due()
         snapshot = builder.build()
         gc.freeze()  # never scanned again; freed by reference counting like everything else
         return snapshot

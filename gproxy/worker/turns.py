@@ -1,0 +1,46 @@
+"""Long work in slices: one slice per turn of the loop, after everything else that the turn brought.
+
+`gevent.sleep(0)` is no way to do that: the loop runs fifty callbacks in a row before it looks at sockets again, which
+with slices of a millisecond is a stall of 50 ms. A descriptor that is always readable comes up once per poll.
+"""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+
+from greenlet import getcurrent, greenlet
+
+from gproxy.worker.link import READ, hub, switch
+
+#: how long one slice may hold the loop
+SLICE_S = 0.001
+
+
+class Turns:
+    """Slices for one task at a time: call `rest_if_due` often, it parks when the slice is used up."""
+
+    def __init__(self) -> None:
+        self._always = os.eventfd(1, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._watcher = hub.loop.io(self._always, READ, True, -2)
+        self._task: greenlet | None = None
+        self._slice_end = 0.0
+
+    def begin(self) -> None:
+        """Start the first slice."""
+        self._slice_end = monotonic() + SLICE_S
+
+    def rest_if_due(self) -> None:
+        """Let the loop have its turn if this slice is used up."""
+        if monotonic() < self._slice_end:
+            return
+        self._task = getcurrent()
+        self._watcher.start(self._go_on)
+        switch(hub)
+        self.begin()
+
+    def _go_on(self) -> None:
+        self._watcher.stop()
+        task, self._task = self._task, None
+        if task is not None:
+            task.switch()
