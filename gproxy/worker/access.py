@@ -90,8 +90,9 @@ class AccessLog:
 
 def json_line(exchange: Exchange, trusted: Sequence[Network]) -> bytes:
     """Return one exchange as a line of JSON; times in milliseconds, sizes in bytes."""
+    now = time()
     entry = {
-        "time": strftime("%Y-%m-%dT%H:%M:%S", gmtime()) + f".{int(time() * 1000) % 1000:03d}Z",
+        "time": strftime("%Y-%m-%dT%H:%M:%S", gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z",
         "client_ip": client_ip(exchange, trusted),
         "method": exchange.method.decode("latin-1"),
         "host": exchange.fields.host_value.decode("latin-1"),

@@ -41,10 +41,10 @@ class Recorder:
         cells[self._active] -= 1
         cells[self._requests] += 1
         status = exchange.status
-        if status == 499:
+        if status == 499 and exchange.code:  # a server's own 499 is an answer like others
             cells[self._client_gone] += 1
         else:
-            cells[self._first_status + status // 100] += 1
+            cells[self._first_status + min(status // 100, 5)] += 1  # 600 and more mean 5xx (RFC 9110 15)
         if exchange.received:
             cells[self._bytes_in] += exchange.received
         cells[self._bytes_out] += exchange.sent

@@ -36,6 +36,11 @@ def test_every_status_has_a_standard_title(kind: type[GatewayError]) -> None:
     assert HTTPStatus(kind.status).phrase
 
 
+def test_who_is_told_to_ask_again() -> None:
+    told = {kind.code for kind in FAMILY if kind.retry_after_s}
+    assert told == {"no_server", "no_configuration", "overloaded"}
+
+
 def test_codes_are_unique() -> None:
     assert len({kind.code for kind in FAMILY}) == len(FAMILY)
 
