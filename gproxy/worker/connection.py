@@ -117,6 +117,10 @@ class Client(Link):
         """Return what a client that is too slow is told."""
         return RequestTimeout("The request took too long to arrive.")
 
+    def stalled(self) -> Exception:
+        """Return what a story is told whose client does not read: as good as gone."""
+        return ClientGone("took no byte of the response in time")
+
     def idle_expired(self) -> None:
         """Close a connection that was idle, or lingered, for too long."""
         self.close()

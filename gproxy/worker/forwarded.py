@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -55,32 +55,32 @@ def _origin(ip: bytes, node: bytes, is_trusted: bool) -> Origin:
 def upstream_fields(exchange: Exchange) -> bytes:
     """Return the field lines for the server, the first one being Host if the client sent one."""
     fields, origin = exchange.fields, exchange.client.origin
-    if origin.is_trusted and fields.claims:
-        return _with_claims(exchange)
     host = fields.host_value
+    if not host or (origin.is_trusted and fields.claims):
+        return _with_claims(exchange, fields.claims if origin.is_trusted else {})
     return b'%b%b;host="%b"\r\nX-Forwarded-Host: %b\r\nX-Request-Id: %b\r\n' % (
         (fields.forward, origin.lines, host, host, exchange.request_id)
     )
 
 
-def _with_claims(exchange: Exchange) -> bytes:
-    """The same for a trusted proxy: its claims are kept, its own address is appended."""
+def _with_claims(exchange: Exchange, claims: Mapping[bytes, bytes]) -> bytes:
+    """The same, with the claims of a trusted proxy kept and its address appended, and without a host if there is none."""
     fields, origin = exchange.fields, exchange.client.origin
-    claims, host = fields.claims, fields.host_value
-    chain = claims.get(b"x-forwarded-for")
-    element = b'for=%b;proto=http;host="%b"' % (origin.node, host)
-    forwarded = claims.get(b"forwarded")
-    return (
-        b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n"
-        b"Via: 1.1 gproxy\r\nForwarded: %b\r\nX-Request-Id: %b\r\n"
-    ) % (
-        fields.forward,
-        b"%b, %b" % (chain, origin.ip) if chain else origin.ip,
-        claims.get(b"x-forwarded-proto", b"http"),
-        claims.get(b"x-forwarded-host", host),
-        b"%b, %b" % (forwarded, element) if forwarded else element,
-        exchange.request_id,
-    )
+    chain, forwarded = claims.get(b"x-forwarded-for"), claims.get(b"forwarded")
+    element = b"for=%b;proto=http" % origin.node
+    if fields.host_value:
+        element += b';host="%b"' % fields.host_value
+    lines = [
+        b"X-Forwarded-For: " + (b"%b, %b" % (chain, origin.ip) if chain else origin.ip),
+        b"X-Forwarded-Proto: " + claims.get(b"x-forwarded-proto", b"http"),
+        b"Via: 1.1 gproxy",
+        b"Forwarded: " + (b"%b, %b" % (forwarded, element) if forwarded else element),
+        b"X-Request-Id: " + exchange.request_id,
+    ]
+    host = claims.get(b"x-forwarded-host", fields.host_value)
+    if host:
+        lines.append(b"X-Forwarded-Host: " + host)
+    return fields.forward + b"\r\n".join(lines) + b"\r\n"
 
 
 def claimed_request_id(exchange: Exchange) -> bytes | None:

@@ -169,6 +169,10 @@ class Link:
         """Return what a greenlet that waited too long is told."""
         return self.broken("timed out")
 
+    def stalled(self) -> Exception:
+        """Return what a greenlet is told whose bytes nobody took for too long."""
+        return self.timed_out()
+
     def idle_expired(self) -> None:
         """Called when the deadline passed and nobody was waiting."""
 
@@ -221,7 +225,7 @@ class _WriteWait:
         writer = self._writer
         if writer is not None:
             self._writer = None
-            writer.throw(self._link.timed_out())
+            writer.throw(self._link.stalled())
 
     def close(self) -> None:
         self._link.deadlines.forget(self)

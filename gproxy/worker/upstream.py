@@ -55,7 +55,11 @@ class Upstream(Link):
 
     def timed_out(self) -> UpstreamTimeout:
         """Return what the story of a request is told when the server is too slow."""
-        return UpstreamTimeout("The server took too long to answer.", "no progress within the deadline")
+        return UpstreamTimeout("The server took too long to answer.", "no byte came within the deadline")
+
+    def stalled(self) -> UpstreamTimeout:
+        """Return what the story of a request is told when the server does not read it."""
+        return UpstreamTimeout("The server took too long to read the request.", "took no byte within the deadline")
 
     def unattended(self) -> None:
         """In the pool: whatever arrives, the connection is of no use any more. Else: somebody will read later."""
