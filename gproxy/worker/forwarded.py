@@ -64,22 +64,21 @@ def upstream_fields(exchange: Exchange) -> bytes:
 
 
 def _with_claims(exchange: Exchange, claims: Mapping[bytes, bytes]) -> bytes:
-    """The same, with the claims of a trusted proxy kept and its address appended, and without a host if there is none."""
+    """The same with a trusted proxy's claims kept and its address appended, and without a host if there is none."""
     fields, origin = exchange.fields, exchange.client.origin
     chain, forwarded = claims.get(b"x-forwarded-for"), claims.get(b"forwarded")
     element = b"for=%b;proto=http" % origin.node
     if fields.host_value:
         element += b';host="%b"' % fields.host_value
+    host = claims.get(b"x-forwarded-host", fields.host_value)
     lines = [
         b"X-Forwarded-For: " + (b"%b, %b" % (chain, origin.ip) if chain else origin.ip),
         b"X-Forwarded-Proto: " + claims.get(b"x-forwarded-proto", b"http"),
+        *([b"X-Forwarded-Host: " + host] if host else ()),
         b"Via: 1.1 gproxy",
         b"Forwarded: " + (b"%b, %b" % (forwarded, element) if forwarded else element),
         b"X-Request-Id: " + exchange.request_id,
     ]
-    host = claims.get(b"x-forwarded-host", fields.host_value)
-    if host:
-        lines.append(b"X-Forwarded-Host: " + host)
     return fields.forward + b"\r\n".join(lines) + b"\r\n"
 
 
