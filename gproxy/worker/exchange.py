@@ -110,7 +110,7 @@ class Exchange:
 
     def outgoing(self) -> bytes:
         """Return the field lines for the server: as filters left them, or as nobody edited them."""
-        return self.forward or upstream_fields(self)
+        return upstream_fields(self) if self.forward is None else self.forward
 
     def field(self, name: bytes) -> bytes:
         """Return the first value of the request field `name` (lower case), b"" without one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 _KNOWN_BLOCKS, _KNOWN_BYTES = 1024, 2048
 #: a worker whose heartbeat is older is left out when connections are shared fairly
 _SILENT_MS = 1000
+NO_LIMIT = sys.maxsize
 #: parked greenlets kept for the next exchanges
 _MOST_FREE = 1024
 
@@ -39,13 +41,17 @@ Task = Callable[[], None]
 
 
 class Runtime:
-    """The worker's state. Time limits are in seconds, NEVER when off; size limits in bytes, 0 when off."""
+    """The worker's state.
+
+    Time limits are in seconds, NEVER when off. Limits of heads are in bytes and fields, NO_LIMIT when off, `body_bytes`
+    is 0 when off.
+    """
 
     def __init__(self, context: Context) -> None:
         limits, timeouts = context.settings.limits, context.settings.timeouts
         self.settings = context.settings
-        self.head_bytes, self.head_fields = limits.head_bytes, limits.head_fields
-        self.target_bytes, self.body_bytes = limits.target_bytes, limits.body_bytes
+        self.head_bytes, self.head_fields = limits.head_bytes or NO_LIMIT, limits.head_fields or NO_LIMIT
+        self.target_bytes, self.body_bytes = limits.target_bytes or NO_LIMIT, limits.body_bytes
         self.head_s = timeouts.head_s or NEVER
         self.client_idle_s = timeouts.client_idle_s or NEVER
         self._upstream_idle_s = timeouts.upstream_idle_s or NEVER
