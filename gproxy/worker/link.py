@@ -51,6 +51,7 @@ class Link:
         "_send",
         "_watcher",
         "_armed",
+        "_write_wait",
         "reader",
         "deadlines",
         "deadline",
@@ -73,6 +74,7 @@ class Link:
         self._watcher = hub.loop.io(wire.fileno(), READ, True, self.priority)
         self._watcher.start(self._ready)
         self._armed = True
+        self._write_wait: _WriteWait | None = None
 
     def recv(self, size: int = RECV_BYTES) -> bytes:
         """Park until bytes arrive and return them, b"" when the peer has closed its side."""
@@ -120,7 +122,7 @@ class Link:
             self._send_rest(memoryview(data)[sent:])
 
     def _send_rest(self, rest: memoryview) -> None:
-        wait = _WriteWait(self)
+        wait = self._write_wait = _WriteWait(self)
         try:
             while rest:
                 wait.park()
@@ -131,6 +133,7 @@ class Link:
                 except OSError as error:
                     raise self.broken(str(error)) from None
         finally:
+            self._write_wait = None
             wait.close()
 
     def _ready(self) -> None:
@@ -186,11 +189,13 @@ class Link:
         return True
 
     def close(self) -> None:
-        """Close the socket; harmless when it is closed already. Nobody may be parked on it."""
+        """Close the socket; harmless when it is closed already. Nobody may be reading, a parked writer is told."""
         if self.closed:
             return
         self.closed = True
         self.deadlines.forget(self)
+        if self._write_wait is not None:
+            self._write_wait.give_up()
         self._watcher.stop()
         self._watcher.close()
         self.wire.close()
@@ -222,10 +227,18 @@ class _WriteWait:
             writer.switch()
 
     def expire(self) -> None:
+        self._fail(self._link.stalled())
+
+    def give_up(self) -> None:
+        """Let go of a descriptor that is about to be closed (libev aborts the process over one that it still has)."""
+        self.close()
+        hub.loop.run_callback(self._fail, self._link.broken("closed by the gateway"))
+
+    def _fail(self, error: Exception) -> None:
         writer = self._writer
         if writer is not None:
             self._writer = None
-            writer.throw(self._link.stalled())
+            writer.throw(error)
 
     def close(self) -> None:
         self._link.deadlines.forget(self)

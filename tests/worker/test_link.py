@@ -186,6 +186,25 @@ def test_a_peer_that_leaves_breaks_a_parked_write(ends: tuple[Link, Peer]) -> No
     assert not errors[0].unsent
 
 
+def test_closing_a_link_breaks_a_parked_write(ends: tuple[Link, Peer]) -> None:
+    link, peer = ends
+    errors: list[LinkBroken] = []
+
+    def send() -> None:
+        try:
+            link.send(BIG)
+        except LinkBroken as error:
+            errors.append(error)
+
+    aside(send)
+    peer.exactly(1000)
+    link.close()
+    assert not errors, "the one who closes is not interrupted"
+    eventually(lambda: errors)  # and libev has looked at its descriptors: it aborts over a closed one
+    assert not errors[0].unsent
+    peer.rest()
+
+
 def test_a_peer_that_takes_nothing_is_given_up() -> None:
     wheel = Wheel(stall_s=0.06)
     ours, theirs = socket.socketpair()
