@@ -6,7 +6,7 @@ import re
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +15,8 @@ import gevent
 import gevent.server
 import gevent.socket
 import gevent.ssl
+
+from gproxy.core.chunked import ChunkedDecoder
 
 #: no step of a test takes this long unless something is wrong
 WITHIN_S = 5.0
@@ -101,6 +103,13 @@ class Peer:
         length = _LENGTH.search(head)
         return head, self.exactly(int(length[1])) if length else b""
 
+    def chunked_body(self) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+        """Read a chunked body: (payload, trailers)."""
+        decoder, payload = ChunkedDecoder(), b""
+        while not decoder.done:
+            payload += decoder.feed(self.exactly(1))
+        return payload, decoder.trailers
+
     def end(self) -> None:
         """Send nothing more, go on reading."""
         self.sock.shutdown(socket.SHUT_WR)
@@ -123,7 +132,8 @@ class Peer:
 class Backend:
     """A server on loopback that runs `script` on each connection. Use it as a context manager.
 
-    `path` makes it a unix socket, `tls` a TLS server; `peers` are the connections so far.
+    `path` makes it a unix socket, `tls` a TLS server; `peers` are the connections so far. What a script raises, except
+    that its connection ended, is raised at the end.
     """
 
     def __init__(
@@ -133,6 +143,7 @@ class Backend:
         tls: gevent.ssl.SSLContext | None = None,
     ) -> None:
         self.peers: list[Peer] = []
+        self._errors: list[Exception] = []
         self._script = script
         self._listener = gevent.socket.socket(socket.AF_UNIX if path else socket.AF_INET, socket.SOCK_STREAM)
         self._listener.bind(str(path) if path else ("127.0.0.1", 0))
@@ -152,12 +163,18 @@ class Backend:
         for peer in self.peers:
             peer.close()
         self._listener.close()
+        if self._errors and error is None:
+            raise self._errors[0]
 
     def _serve(self, sock: Any, address: object) -> None:
         peer = Peer(sock)
         self.peers.append(peer)
-        with suppress(OSError):  # the worker ended the connection
+        try:
             self._script(peer)
+        except OSError:  # the worker ended the connection
+            pass
+        except Exception as error:
+            self._errors.append(error)
 
 
 def answers(*responses: bytes) -> Callable[[Peer], None]:
