@@ -5,7 +5,8 @@ A file is TOML, a line `---`, then the raw bytes. There, line ends of the file m
 
 Requests (`tests/requests`): `why`; `answers`: the statuses that the client gets, in order; `closes`: the gateway closes
 the connection afterwards (in `invalid`: true unless said otherwise); `end`: the client ends its side after the bytes;
-`partial`: the fault comes after the head, so the backend may have seen the beginning of the request;
+`partial`: the fault comes after the head, so the backend may have seen the beginning of the request, which is known by
+its target `/partial`;
 `[[forwarded]]`: the requests that reach the backend completely, each once, in order: `method`, `target`, `host`,
 `fields` that must be there exactly so, `absent` fields, `body` (with the same escapes), `trailers`.
 

@@ -245,6 +245,7 @@ def test_too_many_connections(gateway: Gateway) -> None:
         with gateway.client() as late:
             return late.get("/open/").status == 200
 
+    eventually(lambda: gateway.stats()["totals"]["connections"] == 0, about="earlier tests' connections are over")
     with ExitStack() as opened:
         clients = [opened.enter_context(gateway.client()) for _ in range(CONNECTIONS)]
         assert all(client.get("/open/").status == 200 for client in clients)
