@@ -29,10 +29,11 @@ class Upload:
     server stops taking the body, its answer, or the lack of one, decides.
     """
 
-    __slots__ = ("_abandoned", "_exchange", "_response_s", "_upstream", "done")
+    __slots__ = ("_abandoned", "_client", "_exchange", "_response_s", "_upstream", "done")
 
     def __init__(self, exchange: Exchange, upstream: Upstream, response_s: float) -> None:
         self._exchange = exchange
+        self._client = exchange.client
         self._upstream = upstream
         self._response_s = response_s
         self._abandoned = False
@@ -46,29 +47,32 @@ class Upload:
     def abandon(self) -> None:
         """Stop reading the client; called by the story when the response is over."""
         self._abandoned = True
-        hub.loop.run_callback(self._exchange.client.interrupt, _Abandoned())
+        hub.loop.run_callback(self._client.interrupt, _Abandoned())
 
     def _run(self) -> None:
-        exchange, upstream = self._exchange, self._upstream
-        client = exchange.client
         try:
             if not self._abandoned:
                 self._pump()
-            if self._abandoned:
-                return
-            self.done = True
-            client.deadline = NEVER
-            if not exchange.status:
-                upstream.deadlines.set(upstream, exchange.until(self._response_s))
-        except (_Abandoned, UpstreamBroken):
+                self.done = not self._abandoned
+            self._expect_answer(self._response_s)
+        except _Abandoned:
             pass
+        except UpstreamBroken:
+            self._expect_answer(self._response_s)
         except (ClientGone, GatewayError) as error:
-            client.deadline = NEVER
             if not self._abandoned:
+                self._client.deadline = NEVER
                 hub.loop.run_callback(self._tell, error)
+        finally:
+            del self._exchange  # it holds this upload: a cycle would keep both, and the body, until a collection
+
+    def _expect_answer(self, within_s: float) -> None:
+        """Limit the wait for the answer (0: to the total time), unless it has come: its body has limits of its own."""
+        if not self._abandoned and not self._exchange.status:
+            self._upstream.deadlines.set(self._upstream, self._exchange.until(within_s))
 
     def _tell(self, error: Exception) -> None:
-        if self._exchange.client.waits_for is self._upstream:
+        if self._client.waits_for is self._upstream:
             self._upstream.interrupt(error)
 
     def _pump(self) -> None:
@@ -76,11 +80,13 @@ class Upload:
         decoder, limit = exchange.decoder, exchange.client.runtime.body_bytes
         waits = exchange.fields.expects_continue and not exchange.body
         left = exchange.left
-        while left and not self._abandoned:
+        while left:
             data = self._read(left, waits)
+            if self._abandoned:  # in this very turn of the loop: the upstream is closed
+                return
             if waits:
                 waits = False
-                self._upstream.deadlines.set(self._upstream, exchange.deadline)
+                self._expect_answer(0)
             if decoder is None:
                 left -= len(data)
                 exchange.received += len(data)
@@ -93,10 +99,11 @@ class Upload:
                 self._upstream.send(data)
 
     def _read(self, left: int, waits: bool) -> bytes:
-        client = self._exchange.client
+        client = self._client
         client.deadlines.set(client, NEVER if waits else monotonic() + client.deadlines.stall_s)
         data = client.recv(RECV_BYTES if left < 0 else min(left, RECV_BYTES))
         if not data:
             client.gone = True
             raise ClientGone("closed by the client")
+        client.deadline = NEVER  # how long the server takes for it is not the client's fault
         return data
