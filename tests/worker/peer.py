@@ -31,6 +31,15 @@ def eventually(condition: Callable[[], object]) -> None:
             gevent.sleep(0.001)
 
 
+def settled(value: Callable[[], object]) -> None:
+    """Let the loop run until `value` has stopped changing: nobody goes on before something else happens."""
+    turns, last = 0, value()
+    with limited():
+        while turns < 100:
+            gevent.idle()
+            turns, last = (turns + 1, last) if value() == last else (0, value())
+
+
 @contextmanager
 def limited() -> Iterator[None]:
     """Fail with AssertionError instead of waiting for ever."""
@@ -70,11 +79,9 @@ class Peer:
         """Read up to `mark` and with it; b"" when the connection ends cleanly before a byte came."""
         with limited():
             while mark not in self._buffer:
-                data = self.sock.recv(65536)
-                if not data:
-                    assert not self._buffer, f"ended within {self._buffer!r}"
+                if not self._fill():
+                    assert not self._buffer, f"ended within {bytes(self._buffer[:100])!r}"
                     return b""
-                self._buffer += data
         return self._cut(self._buffer.index(mark) + len(mark))
 
     def head(self) -> bytes:
@@ -85,16 +92,14 @@ class Peer:
         """Read `size` bytes."""
         with limited():
             while len(self._buffer) < size:
-                data = self.sock.recv(65536)
-                assert data, f"ended {size - len(self._buffer)} bytes too early"
-                self._buffer += data
+                assert self._fill(), f"ended {size - len(self._buffer)} bytes too early"
         return self._cut(size)
 
     def rest(self) -> bytes:
         """Read to the end of the connection; ConnectionResetError when it does not end cleanly."""
         with limited():
-            while data := self.sock.recv(65536):
-                self._buffer += data
+            while self._fill():
+                pass
         return self._cut(len(self._buffer))
 
     def message(self) -> tuple[bytes, bytes]:
@@ -105,10 +110,13 @@ class Peer:
 
     def chunked_body(self) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         """Read a chunked body: (payload, trailers)."""
-        decoder, payload = ChunkedDecoder(), b""
-        while not decoder.done:
-            payload += decoder.feed(self.exactly(1))
-        return payload, decoder.trailers
+        decoder, payload = ChunkedDecoder(), bytearray()
+        with limited():
+            while not decoder.done:
+                assert self._buffer or self._fill(), "ended within the chunked body"
+                payload += decoder.feed(self._cut(len(self._buffer)))
+        self._buffer += decoder.rest
+        return bytes(payload), decoder.trailers
 
     def end(self) -> None:
         """Send nothing more, go on reading."""
@@ -122,6 +130,12 @@ class Peer:
     def close(self) -> None:
         """Close the connection."""
         self.sock.close()
+
+    def _fill(self) -> bool:
+        """Wait for more bytes; False at the end."""
+        data = self.sock.recv(65536)
+        self._buffer += data
+        return bool(data)
 
     def _cut(self, size: int) -> bytes:
         found = bytes(self._buffer[:size])
