@@ -12,6 +12,7 @@ from tests.harness.client import Answer, RawClient
 from tests.harness.exchange import Exchange
 from tests.harness.gateway import Gateway
 from tests.harness.golden import GoldenAnswer, read_answers, unescape
+from tests.harness.waiting import eventually
 from tests.harness.wire import Malformed
 
 ANSWERS = read_answers(Path(__file__).parents[1] / "responses")
@@ -78,15 +79,17 @@ def test_http10_clients_see_that_a_chunked_answer_is_not_whole(
             assert client.receive().status == 502
 
 
-def test_an_answer_sent_before_the_request_never_answers_another_one(gateway: Gateway, script: ScriptedBackend) -> None:
+def test_a_connection_with_one_answer_too_many_is_given_up(gateway: Gateway, script: ScriptedBackend) -> None:
     """On a new connection early bytes cannot be told from a fast answer. But then the real answer is one too many."""
-    early = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly"
-    script.on_connect = lambda sock: sock.sendall(early)
-    script.default = [lambda exchange: exchange.answer(exchange.target.encode())]
+    script.on_connect = lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly")
+    script.default = [Exchange.answer]
+    before = script.connections
     with gateway.client() as client:
-        for target in ("/1", "/2", "/3", "/4", "/5"):
-            answer = client.get(target, HOST)
-            assert is_bad_upstream(answer) or answer.body in (b"early", target.encode())
+        for number in range(1, 6):
+            answer = client.get("/", HOST)
+            assert is_bad_upstream(answer) or answer.body == b"early"
+            eventually(lambda: script.open_connections() == 0, about="the gateway closes the connection")
+            assert script.connections == before + number
 
 
 def test_bytes_on_an_idle_connection_are_never_an_answer(gateway: Gateway, script: ScriptedBackend) -> None:
