@@ -59,7 +59,11 @@ class Peer:
         """Connect to a TCP address or the path of a unix socket."""
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         sock = gevent.socket.socket(family, socket.SOCK_STREAM)
-        sock.connect(address)
+        try:
+            sock.connect(address)
+        except OSError:
+            sock.close()
+            raise
         return cls(sock)
 
     def __enter__(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from gproxy.worker.link import hub
 from gproxy.worker.runtime import Runtime
 from gproxy.worker.server import Acceptor
 from tests.core.snapshot_lines import Documents, lines
-from tests.worker.peer import Backend, Peer
+from tests.worker.peer import Backend, Peer, eventually
 
 SLOTS = 4
 
@@ -46,6 +46,13 @@ def snapshot_of(revision: int, content: list[bytes], settings: Settings) -> Snap
     return builder.build()
 
 
+def in_loop(task: Callable[[], object]) -> None:
+    """Run `task` as a callback of the loop, as a watcher would, and wait for it."""
+    done: list[object] = []
+    hub.loop.run_callback(lambda: done.append(task()))
+    eventually(lambda: done)
+
+
 class Stage:
     """One worker in slot 0. `sections` are INI sections over the defaults."""
 
@@ -64,7 +71,8 @@ class Stage:
 
     def close(self) -> None:
         """End everything that still is."""
-        self.acceptor.stop()
+        if self.listener.fileno() >= 0:
+            in_loop(self.acceptor.stop)
         for peer in self._peers:
             peer.close()
         for client in list(self.runtime.clients):
@@ -74,7 +82,6 @@ class Stage:
         self._tick.close()
         if self.runtime.access_log is not None:
             self.runtime.access_log.close()
-        self.listener.close()
 
     def use(self, servers: Documents = (), clusters: Documents = (), apis: Documents = ()) -> None:
         """Serve this configuration from now on."""
