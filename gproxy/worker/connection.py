@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 #: how long and how much we read of what a client still sends after its answer: closing with unread bytes would
 #: reset the connection and could take the answer away from the client (RFC 9112 9.6)
 LINGER_S, LINGER_BYTES = 2.0, 1 << 20
-#: an idle connection of a draining worker is closed when this long no request came: never under a busy client
-DRAIN_IDLE_S = 1.0
 #: struct linger {on, 0 seconds}: closing drops what is unsent and resets
 _RESET = struct.pack("ii", 1, 0)
 
@@ -128,7 +126,7 @@ class Client(Link):
     def drain(self) -> None:
         """Make an idle connection of a draining worker end soon."""
         if not self.busy:
-            self.deadlines.set(self, min(self.deadline, monotonic() + DRAIN_IDLE_S))
+            self.deadlines.set(self, min(self.deadline, monotonic() + self.runtime.client_idle_s))
 
     def close(self) -> None:
         """Close the socket and uncount the connection."""
@@ -138,6 +136,8 @@ class Client(Link):
 
     def break_off(self) -> None:
         """Close in a way that a client cannot take for the end of a response (reset)."""
+        if self.closed:
+            return
         sock = self.wire
         assert isinstance(sock, socket.socket)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -219,7 +219,8 @@ class Client(Link):
         """Close after the last response, in a way that lets the client read it."""
         if self.closed:
             return
-        if exchange.is_body_read() and not self.buffer and not self.gone:
+        is_all_read = exchange.is_body_read() and not self.buffer and self._armed  # disarmed: something came meanwhile
+        if is_all_read and not self.gone:
             self.close()
             return
         self.buffer = b""

@@ -47,6 +47,8 @@ class Gateway:
         except GatewayError as error:
             self._answer(exchange, error)
         except ClientGone:
+            if exchange.status and exchange.minor == b"0":  # it may have stopped only sending, and still read
+                exchange.client.break_off()
             exchange.status, exchange.code, exchange.keeps_alive = 499, "client_gone", False
         except ResponseBroken as broken:
             self._break_off(exchange, str(broken))

@@ -57,12 +57,10 @@ class Process:
         if self._stop_by:
             return
         self._stop_by = monotonic() + (self._context.settings.gproxy.graceful_timeout_s or NEVER)
-        self._runtime.draining = True
         self._cells[self._base + layout.STATE] = layout.STATE_DRAINING
         for acceptor in self._acceptors:
             acceptor.stop()
-        for client in list(self._runtime.clients):
-            client.drain()
+        self._runtime.drain()
 
     def stop(self) -> None:
         """Leave at once."""

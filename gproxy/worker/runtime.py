@@ -36,6 +36,8 @@ _SILENT_MS = 1000
 NO_LIMIT = sys.maxsize
 #: parked greenlets kept for the next exchanges
 _MOST_FREE = 1024
+#: an idle connection of a draining worker is closed when this long no request came: never under a busy client
+DRAIN_IDLE_S = 1.0
 
 Task = Callable[[], None]
 
@@ -104,6 +106,7 @@ class Runtime:
             if len(self._free) >= _MOST_FREE:
                 return
             self._free.append(me)
+            del task  # a parked greenlet must not keep the last client and its body
             task = switch(hub)
 
     # -- clients -----------------------------------------------------------------------------------------------
@@ -119,6 +122,13 @@ class Runtime:
         if client in self.clients:
             self.clients.remove(client)
             self.cells[self.base + layout.CONNECTIONS] -= 1
+
+    def drain(self) -> None:
+        """Let every connection end soon: the idle ones, and those in use after their request."""
+        self.draining = True
+        self.client_idle_s = min(self.client_idle_s, DRAIN_IDLE_S)
+        for client in self.clients:
+            client.drain()
 
     def has_more_than_its_share(self) -> bool:
         """Say whether this worker holds clearly more connections than the average of those that accept.

@@ -2,10 +2,11 @@ from collections.abc import Callable
 from time import monotonic
 
 import gevent
+import gevent.event
 import pytest
 
 from gproxy.shared import layout
-from gproxy.worker import connection
+from gproxy.worker import runtime
 from tests.worker.peer import Backend, Peer, answers, eventually, response
 from tests.worker.stage import Stage
 
@@ -168,12 +169,33 @@ def test_each_phase_has_its_own_time(staged: Callable[..., Stage]) -> None:
 
 
 def test_idle_connections_of_a_draining_worker_end_soon(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "DRAIN_IDLE_S", 0.05)
+    monkeypatch.setattr(runtime, "DRAIN_IDLE_S", 0.05)
     client = stage.connect()
     eventually(lambda: stage.runtime.clients)
-    for each in stage.runtime.clients:
-        each.drain()
+    stage.runtime.drain()
     assert client.rest() == b""
+
+
+def test_a_connection_that_was_promised_to_stay_ends_soon_after_a_drain_began_meanwhile(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "DRAIN_IDLE_S", 0.05)
+    go_on = gevent.event.Event()
+
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+        go_on.wait()
+        peer.send(b"67890")
+
+    with Backend(script) as backend:
+        stage.proxy_to(backend)
+        client = stage.connect()
+        client.send(GET)
+        assert b"close" not in client.head()
+        stage.runtime.drain()
+        go_on.set()
+        assert client.rest() == b"1234567890"
 
 
 def test_a_request_that_comes_while_draining_is_served_and_told_to_close(stage: Stage) -> None:
@@ -182,9 +204,7 @@ def test_a_request_that_comes_while_draining_is_served_and_told_to_close(stage: 
         client = stage.connect()
         client.send(GET)
         client.message()
-        stage.runtime.draining = True
-        for each in stage.runtime.clients:
-            each.drain()
+        stage.runtime.drain()
         client.send(GET)
         head, body = client.message()
         assert body == b"ok"
