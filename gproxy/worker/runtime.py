@@ -90,14 +90,14 @@ class Runtime:
         if self._free:
             self._free.pop().switch(task)
         else:
-            greenlet(self._run, hub).switch(task)
+            greenlet(self._run, hub).switch([task])
 
     def start_soon(self, task: Task) -> None:
         """Run `task` in a borrowed greenlet in the next turn of the loop; from anywhere."""
         hub.loop.run_callback(self.start, task)
 
-    def _run(self, task: Task) -> None:
-        me = getcurrent()
+    def _run(self, first: list[Task]) -> None:
+        me, task = getcurrent(), first.pop()  # the arguments of a greenlet live as long as itself
         while True:
             try:
                 task()
