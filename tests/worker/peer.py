@@ -19,7 +19,7 @@ import gevent.ssl
 from gproxy.core.chunked import ChunkedDecoder
 
 #: no step of a test takes this long unless something is wrong
-WITHIN_S = 5.0
+WITHIN_S = 10.0
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 _RESET = struct.pack("ii", 1, 0)
 
