@@ -6,6 +6,7 @@ a truncated response can never look complete; an HTTP/1.0 client gets a reset in
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from gproxy.core.chunked import chunk, last_chunk
@@ -60,11 +61,10 @@ def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
     if left <= 0:
         return not left and not head.close
     buffer = _buffers.pop() if _buffers else memoryview(bytearray(_PIECE_BYTES))
-    stall_s = upstream.deadlines.stall_s
     eager = False
     try:
         while left:
-            upstream.deadlines.set(upstream, exchange.until(stall_s))
+            _allow_next(exchange, upstream)
             try:
                 count = upstream.recv_into(buffer if left >= _PIECE_BYTES else buffer[:left], eager)
             except (UpstreamBroken, UpstreamTimeout) as error:
@@ -78,7 +78,7 @@ def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
     finally:
         if len(_buffers) < _MOST_BUFFERS:
             _buffers.append(buffer)
-    return not head.close
+    return not head.close and upstream.is_alive()  # bytes behind the body would answer the next request
 
 
 def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes) -> bool:
@@ -101,8 +101,15 @@ def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
         if ended:
             return decoder is not None and decoder.is_reusable() and not head.close
         out = b""
-        upstream.deadlines.set(upstream, exchange.until(upstream.deadlines.stall_s))
+        _allow_next(exchange, upstream)
         payload = _decode(exchange, decoder, _next(upstream, decoder is not None))
+
+
+def _allow_next(exchange: Exchange, upstream: Upstream) -> None:
+    """Give the server its time for the next bytes; raises ResponseBroken when the total time is over."""
+    if exchange.deadline <= monotonic():  # the wheel sees it only while the server, not the client, is waited for
+        raise ResponseBroken("the total time is over")
+    upstream.deadlines.set(upstream, exchange.until(upstream.deadlines.stall_s))
 
 
 def _next(upstream: Upstream, must_go_on: bool) -> bytes:
