@@ -87,6 +87,22 @@ def test_while_the_answer_waits_for_the_client_to_read(gateway: Gateway, script:
         assert gateway.access_entry(target)["status"] == 499
 
 
+@pytest.mark.parametrize("leave", [RawClient.close, RawClient.reset], ids=["close", "reset"])
+def test_with_the_next_request_sent_already(
+    leave: Callable[[RawClient], None], gateway: Gateway, script: ScriptedBackend
+) -> None:
+    target = own_target()
+    with gateway.client() as client:
+        client.send(f"GET {target} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        exchange = script.next_exchange()
+        client.send_apart([f"GET /next HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()])
+        leave(client)
+        assert exchange.ends_within(PROMPTLY_S)
+        exchange.finish()
+        assert gateway.access_entry(target)["status"] == 499
+    assert not script.has_waiting_exchange()
+
+
 def test_others_are_not_disturbed(gateway: Gateway, script: ScriptedBackend) -> None:
     with gateway.client() as leaver, gateway.client() as stayer:
         for client, target in ((leaver, own_target()), (stayer, "/stays")):
