@@ -16,8 +16,9 @@ from gproxy.core.errors import BadRequest, ExpectationFailed, HeadTooLarge
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _VALUE = rb"[\t !-~\x80-\xff]*"
-#: method, target, minor version; the target holds visible ASCII without the fragment mark (RFC 9112 3)
-REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([!\"$-~]+) HTTP/1\.([01])")
+#: method, target, minor version; the target holds visible ASCII without the fragment mark (RFC 9112 3); CONNECT has no
+#: path (3.2.3): a server that opens a tunnel for it all the same would leave the connection unusable for the next one
+REQUEST_LINE = re.compile(rb"(?!CONNECT /)(" + TOKEN + rb") ([!\"$-~]+) HTTP/1\.([01])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: (" + _VALUE + rb"))?\r\n")
 _FIELD_BLOCK = re.compile(rb"(?:" + TOKEN + rb":" + _VALUE + rb"\r\n)*")
 #: what can never become a valid head, however it goes on: seen before the head is complete
@@ -25,6 +26,8 @@ _HOPELESS = re.compile(rb"(?<!\r)\n|\r[^\n]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: host of RFC 3986 3.2.2 without comma (two joined Host fields) and with an optional port
 _HOST = re.compile(rb"([A-Za-z0-9\-._~%!$&'()*+;=]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(.*)", re.DOTALL)
+#: longest DNS name with final dot and port; results are remembered by host, so this bounds memory as well
+_HOST_BYTES = 260
 _DIGITS = re.compile(rb"\d{1,18}")
 _TIMEOUT = re.compile(rb"(?:^|[,; ])timeout=(\d{1,6})", re.IGNORECASE)
 
@@ -76,7 +79,8 @@ class ResponseHead:
     `lines` are the status line and field lines for the client, without hop-by-hop fields, `head` is the same with
     the empty line: what a client that stays gets.
     `length` is the Content-Length in bytes, -1 when chunked, -2 when the body ends with the connection.
-    `close`: the server closes afterwards. `idle_s`: the server's own keep-alive limit in seconds, 0 when unsaid.
+    `close`: nothing can follow on this connection.
+    `idle_s`: the server's own keep-alive limit in seconds, 0 when unsaid.
     """
 
     status: int
@@ -188,12 +192,14 @@ def parse_response_head(head: bytes, most_fields: int) -> ResponseHead:
     limit = _TIMEOUT.search(special.get(b"keep-alive", b""))
     kept.append(b"")
     lines = b"HTTP/1.1 %b %b\r\n%b" % (code, reason, b"\r\n".join(kept))
+    is_last = b"close" in options or (minor == b"0" and b"keep-alive" not in options)
+    may_misframe = status == 204 and length not in (0, UNTIL_CLOSE)  # a body that may not be, and yet may follow
     return ResponseHead(
         status,
         lines,
         lines + b"\r\n",
         length,
-        b"close" in options or (minor == b"0" and b"keep-alive" not in options),
+        is_last or may_misframe,
         int(limit[1]) if limit else 0,
         _announced(special),
     )
@@ -254,7 +260,7 @@ def with_host(fields: RequestFields, authority: bytes) -> RequestFields:
 def routing_host(value: bytes) -> bytes:
     """Return the host part of a Host value, lower case, without port and final dot; raises BadRequest."""
     match = _HOST.fullmatch(value)
-    if match is None:
+    if match is None or len(value) > _HOST_BYTES:
         raise BadRequest("The Host field is not a valid host.")
     return match[1].lower().removesuffix(b".")
 

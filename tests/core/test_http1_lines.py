@@ -55,6 +55,8 @@ def test_request_lines(line: bytes, groups: tuple[bytes, ...]) -> None:
         b"G(T / HTTP/1.1",
         b"G\xc9T / HTTP/1.1",
         b"GET / HTTP/1.1\n",
+        b"CONNECT / HTTP/1.1",
+        b"CONNECT /x HTTP/1.0",
     ],
 )
 def test_request_lines_refused(line: bytes) -> None:
@@ -88,6 +90,7 @@ def test_hosts(value: bytes, host: bytes) -> None:
     [
         b"", b":80", b"a b", b"a,b", b"a:b", b"a:123456", b"a:80:80", b"a/b", b"a?b", b"a#b", b"u@a", b"u:p@a",
         b"[::1", b"::1", b"[::1]x", b"[v1.x]", b"[fe80::1%25eth0]", b"a\\b", b'a"b', b"\xe9", b"a\tb", b"http://a",
+        b"a" * 261,
     ],
 )  # fmt: skip
 def test_hosts_refused(value: bytes) -> None:

@@ -109,6 +109,11 @@ def test_a_length_is_sent_on_where_one_may_be(line: bytes, is_kept: bool) -> Non
         (b"HTTP/1.0 200 OK\r\n", b"", True),
         (b"HTTP/1.0 200 OK\r\n", b"Connection: Keep-Alive\r\n", False),
         (b"HTTP/1.0 200 OK\r\n", b"Connection: keep-alive, close\r\n", True),
+        (b"HTTP/1.1 204 x\r\n", b"", False),
+        (b"HTTP/1.1 204 x\r\n", b"Content-Length: 0\r\n", False),
+        (b"HTTP/1.1 204 x\r\n", b"Content-Length: 5\r\n", True),  # a body that may not be, and yet may follow
+        (b"HTTP/1.1 204 x\r\n", b"Transfer-Encoding: chunked\r\n", True),
+        (b"HTTP/1.1 304 x\r\n", b"Content-Length: 5\r\n", False),
     ],
 )
 def test_persistence(line: bytes, lines: bytes, close: bool) -> None:
