@@ -50,7 +50,7 @@ class Dispatcher:
             raise NoServer("No server is available for this request.", f"cluster {cluster.name} has no usable server")
         pool = runtime.pools.get(server) or runtime.pool(server)
         request = _request(exchange, api, server)
-        upstream = pool.take()
+        upstream = pool.take(exchange.method in IDEMPOTENT)
         if upstream is not None:
             runtime.count(layout.UPSTREAM_REUSED)
             try:

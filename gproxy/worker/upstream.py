@@ -16,7 +16,7 @@ from gproxy.core.errors import BadUpstream, UpstreamTimeout
 from gproxy.core.snapshot import Endpoint
 from gproxy.worker.connector import Connector, connector_for
 from gproxy.worker.dechunk import Dechunker
-from gproxy.worker.link import RECV_BYTES, WOULD_BLOCK, Link, LinkBroken, Wire
+from gproxy.worker.link import RECV_BYTES, WOULD_BLOCK, Link, LinkBroken, Wire, hub
 from gproxy.worker.tls import TlsWire
 
 if TYPE_CHECKING:
@@ -27,15 +27,22 @@ MOST_IDLE = 1024
 #: share of a server's own idle limit that we use, and the shortest limit worth learning from
 _SHARE, _SHORTEST_S = 0.75, 0.5
 
+#: the loop's own time, which stands still within one turn
+now = hub.loop.now
+
 
 class UpstreamBroken(LinkBroken):
     """The server closed or reset the connection."""
 
 
 class Upstream(Link):
-    """One connection to a server. `idle_since` is 0 while it carries a request; `at_end`: the server has closed."""
+    """One connection to a server. `idle_since` is 0 while it carries a request; `at_end`: the server has closed.
 
-    __slots__ = ("_dechunker", "at_end", "idle_since", "pool")
+    `turn` is the loop's time of the turn in which it came back to the pool: until that turn is over nobody has looked
+    whether it is still open.
+    """
+
+    __slots__ = ("_dechunker", "at_end", "idle_since", "pool", "turn")
     broken = UpstreamBroken
     priority = 1  # that an idle connection has ended is heard before any request of the same turn can take it
 
@@ -44,6 +51,7 @@ class Upstream(Link):
         self.pool = pool
         self.idle_since = 0.0
         self.at_end = False
+        self.turn = 0.0
         self._dechunker: Dechunker | None = None
 
     def dechunker(self) -> Dechunker:
@@ -113,13 +121,15 @@ class Pool:
         self._most_idle = MOST_IDLE
         self._connector: Connector | None = None
 
-    def take(self) -> Upstream | None:
-        """Return an idle connection that is still open, None when there is none."""
-        if not self._idle:
-            return None
-        upstream, _ = self._idle.popitem()
-        upstream.idle_since = 0.0
-        return upstream
+    def take(self, may_resend: bool) -> Upstream | None:
+        """Return an idle connection, None when there is none. What cannot be resent gets one that is surely open."""
+        while self._idle:
+            upstream, _ = self._idle.popitem()
+            upstream.idle_since = 0.0
+            if may_resend or upstream.turn != now() or upstream.is_alive():
+                return upstream
+            upstream.close()
+        return None
 
     def give(self, upstream: Upstream, server_idle_s: int) -> None:
         """Keep a connection whose response is complete. `server_idle_s`: what the server said of its limit, or 0."""
@@ -128,8 +138,9 @@ class Pool:
             return
         if server_idle_s:
             self._idle_s = min(self._most_idle_s, max(_SHORTEST_S, server_idle_s * _SHARE))
-        upstream.idle_since = now = monotonic()
-        upstream.deadline = deadline = now + self._idle_s
+        upstream.turn = now()
+        upstream.idle_since = since = monotonic()
+        upstream.deadline = deadline = since + self._idle_s
         if deadline < upstream.due:
             self.deadlines.enter(upstream, deadline)
         if not upstream._armed:

@@ -60,7 +60,7 @@ def idle_for(upstream: Upstream) -> float:
 
 
 def test_an_empty_pool(pool_to: MakePool) -> None:
-    assert pool_to("127.0.0.1:1").take() is None
+    assert pool_to("127.0.0.1:1").take(True) is None
 
 
 def test_the_last_used_is_taken_first(pool_to: MakePool) -> None:
@@ -70,7 +70,7 @@ def test_the_last_used_is_taken_first(pool_to: MakePool) -> None:
         pool.give(first, 0)
         pool.give(second, 0)
         assert first.idle_since > 0
-        assert [pool.take(), pool.take(), pool.take()] == [second, first, None]
+        assert [pool.take(True), pool.take(True), pool.take(True)] == [second, first, None]
         assert first.idle_since == 0
         pool.give(first, 0)
         second.close()
@@ -96,7 +96,7 @@ def test_a_connection_that_is_closed_or_speaks_while_idle_leaves_at_once(
         pool.give(kept, 0)
         ending(next(peer for peer in backend.peers if peer.sock.getpeername() == gone.wire.getsockname()))  # type: ignore[union-attr]
         eventually(lambda: gone.closed)
-        assert [pool.take(), pool.take()] == [kept, None]
+        assert [pool.take(True), pool.take(True)] == [kept, None]
         kept.close()
 
 
@@ -110,7 +110,21 @@ def test_a_connection_that_ended_unseen_is_not_used_again(pool_to: MakePool) -> 
         upstream.wait_readable()
         pool.give(upstream, 0)
         eventually(lambda: upstream.closed)
-        assert pool.take() is None
+        assert pool.take(True) is None
+
+
+def test_what_cannot_be_resent_gets_no_connection_that_ended_in_this_turn(pool_to: MakePool) -> None:
+    with Backend(keep_open) as backend:
+        pool = pool_to(backend.address)
+        ended, other = pool.connect(5), pool.connect(5)
+        eventually(lambda: len(backend.peers) == 2)
+        next(peer for peer in backend.peers if peer.sock.getpeername() == ended.wire.getsockname()).close()  # type: ignore[union-attr]
+        ended.wait_readable()
+        pool.give(other, 0)
+        pool.give(ended, 0)
+        assert pool.take(False) is other
+        assert ended.closed
+        other.close()
 
 
 def test_idle_connections_are_retired(pool_to: MakePool) -> None:
@@ -119,7 +133,7 @@ def test_idle_connections_are_retired(pool_to: MakePool) -> None:
         upstream = pool.connect(5)
         pool.give(upstream, 0)
         eventually(lambda: upstream.closed)
-        assert pool.take() is None
+        assert pool.take(True) is None
 
 
 def test_no_limit(pool_to: MakePool) -> None:
@@ -155,7 +169,7 @@ def test_the_age_at_which_a_server_closes_is_learned(pool_to: MakePool, later: C
             fresh = pool.connect(5)
             pool.give(fresh, 0)
             assert idle_for(fresh) == pytest.approx(kept_s, abs=0.2)
-            assert pool.take() is fresh
+            assert pool.take(True) is fresh
             fresh.close()
             eventually(lambda: backend.peers)
             backend.peers.pop().close()
@@ -294,13 +308,13 @@ def test_session_tickets_do_not_end_an_idle_tls_connection(pool_to: MakePool, au
         pool.give(upstream, 0)
         eventually(lambda: served)
         gevent.idle()  # the loop has looked at every descriptor
-        assert pool.take() is upstream
+        assert pool.take(True) is upstream
         upstream.send(b"ping")
         assert upstream.recv() == b"ping"
         pool.give(upstream, 0)
         backend.peers[0].close()
         eventually(lambda: upstream.closed)
-        assert pool.take() is None
+        assert pool.take(True) is None
 
 
 def test_decrypted_bytes_are_read_although_the_descriptor_is_silent(pool_to: MakePool, authority: Authority) -> None:
