@@ -81,6 +81,9 @@ class Client(Link):
                     return
         except ClientGone:
             self.close()
+        except Exception:  # a fault of ours: nobody would ever close a connection that stays busy
+            self.close()
+            raise
 
     def unattended(self) -> None:
         """Idle: a request begins or the client leaves. Busy: the client leaves or is ahead of us."""

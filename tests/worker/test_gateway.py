@@ -1,6 +1,7 @@
 import json
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from gproxy import filters
 from gproxy.core.errors import GatewayError
 from gproxy.shared import layout
+from gproxy.worker.access import FORMATS
 from gproxy.worker.exchange import Exchange
 from tests.worker.peer import Backend, Peer, answers, eventually, response
 from tests.worker.stage import Stage
@@ -207,3 +209,20 @@ def test_requests_are_recorded_once_whatever_becomes_of_them(stage: Stage) -> No
         assert stage.cell(layout.STATUS_4XX) == 2
         assert stage.cell(layout.BAD_REQUEST) == 1
         assert stage.cell(layout.ACTIVE) == 0
+
+
+def test_a_failure_of_the_recording_itself_ends_the_connection(
+    staged: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def fail(exchange: Exchange, trusted: object) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(FORMATS, "json", fail)
+    stage = staged(log={"access": tmp_path / "access"})
+    client = stage.connect()
+    with caplog.at_level(logging.ERROR):
+        client.send(GET)
+        client.message()
+        assert client.rest() == b""
+    assert "ZeroDivisionError" in caplog.text
+    assert (stage.cell(layout.CONNECTIONS), stage.cell(layout.ACTIVE)) == (0, 0)
