@@ -43,8 +43,8 @@ def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: byte
         return (_relay_length if head.length >= 0 else _relay_chunks)(exchange, upstream, head, data)
     if exchange.left and not exchange.is_body_read():
         exchange.keeps_alive = False  # an early answer: the rest of the request is not waited for
-    exchange.status = status
     out = _client_head(exchange, head, b"") + body
+    exchange.status = status  # not before: what a filter raises can still be answered
     exchange.sent = len(out)
     exchange.client.send(out)
     return not extra and not head.close
@@ -53,8 +53,8 @@ def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: byte
 def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes) -> bool:
     """Stream a body of known length, of which `data` has arrived and perhaps more than belongs to it."""
     client = exchange.client
-    exchange.status = head.status
     first = _client_head(exchange, head, b"") + data[: head.length]
+    exchange.status = head.status
     exchange.sent = len(first)
     client.send(first)
     left = head.length - len(data)

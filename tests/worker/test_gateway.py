@@ -138,6 +138,34 @@ def test_a_filter_that_fails_harms_nobody_else(
     assert (stage.cell(layout.REQUESTS), stage.cell(layout.ACTIVE)) == (2, 0)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        response(b"hello"),
+        response(b"hello") + b"x",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+    ],
+)
+def test_a_filter_that_fails_on_the_way_back_can_still_be_answered(
+    stage: Stage, filter_with: Callable[[Any], None], caplog: pytest.LogCaptureFixture, answer: bytes
+) -> None:
+    class FailingLate:
+        def after(self, exchange: Exchange, head: bytes) -> bytes:
+            raise ZeroDivisionError
+
+    filter_with(FailingLate())
+    with Backend(answers(answer)) as backend:
+        stage.proxy_to(backend)
+        client = stage.connect()
+        with caplog.at_level(logging.CRITICAL):
+            for _ in range(2):
+                head, code = code_of(client)
+                assert (head[9:12], code) == (b"500", "internal_error")
+        assert len(backend.peers) == 2  # what is left of the response is on the first connection
+
+
 def test_header_edits_both_ways(stage: Stage) -> None:
     heads: list[bytes] = []
 
