@@ -102,7 +102,7 @@ def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
             return decoder is not None and decoder.is_reusable() and not head.close
         out = b""
         _allow_next(exchange, upstream)
-        payload = _decode(exchange, decoder, _next(upstream, decoder is not None))
+        payload = _decode(exchange, decoder, _next(exchange, upstream, decoder is not None))
 
 
 def _allow_next(exchange: Exchange, upstream: Upstream) -> None:
@@ -112,7 +112,7 @@ def _allow_next(exchange: Exchange, upstream: Upstream) -> None:
     upstream.deadlines.set(upstream, exchange.until(upstream.deadlines.stall_s))
 
 
-def _next(upstream: Upstream, must_go_on: bool) -> bytes:
+def _next(exchange: Exchange, upstream: Upstream, must_go_on: bool) -> bytes:
     """Wait for more of a body; at the end of the connection that is b"" and noted, or ResponseBroken."""
     try:
         data = upstream.recv()
@@ -121,6 +121,8 @@ def _next(upstream: Upstream, must_go_on: bool) -> bytes:
     if not data:
         if must_go_on:
             raise ResponseBroken("closed before the end of the chunked body")
+        if exchange.upload is not None and exchange.upload.broken:
+            raise ResponseBroken("reset before the end of the request, so perhaps also of the response")
         upstream.at_end = True
     return data
 

@@ -25,11 +25,14 @@ class _Abandoned(Exception):
 class Upload:
     """Pumps the rest of a body from client to server; `done` once all of it was sent on.
 
+    `broken`: the server reset the connection meanwhile. The system reports that once, so a reader of the response
+    would take it for an honest end.
+
     When the client fails (gone, too slow, bad chunk), the greenlet that waits for the response is told. When the
     server stops taking the body, its answer, or the lack of one, decides.
     """
 
-    __slots__ = ("_abandoned", "_client", "_exchange", "_response_s", "_upstream", "done")
+    __slots__ = ("_abandoned", "_client", "_exchange", "_response_s", "_upstream", "broken", "done")
 
     def __init__(self, exchange: Exchange, upstream: Upstream, response_s: float) -> None:
         self._exchange = exchange
@@ -37,6 +40,7 @@ class Upload:
         self._upstream = upstream
         self._response_s = response_s
         self._abandoned = False
+        self.broken = False
         self.done = False
         # The server's time to answer runs from the end of the body; a client that waits for 100 Continue sends
         # nothing before the server has spoken.
@@ -58,6 +62,7 @@ class Upload:
         except _Abandoned:
             pass
         except UpstreamBroken:
+            self.broken = True
             self._expect_answer(self._response_s)
         except (ClientGone, GatewayError) as error:
             if not self._abandoned:

@@ -130,6 +130,35 @@ def test_a_server_that_hangs_up_half_way_has_to_answer_in_time(staged: Callable[
         done.set()
 
 
+def test_a_reset_that_the_upload_heard_of_is_no_end_of_the_answer(stage: Stage) -> None:
+    # The system reports a reset once: to the upload that writes. The story then reads an end of the connection.
+    reset, ended = gevent.event.Event(), gevent.event.Event()
+
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
+        reset.wait()
+        peer.reset()
+        ended.set()
+
+    with Backend(script) as backend:
+        stage.proxy_to(backend)
+        client = stage.connect()
+        client.send(POST % MOST + b"x")
+        client.head()
+        assert client.exactly(10) == b"5\r\nhello\r\n"
+        (served,) = stage.runtime.clients
+        upstream = served.waits_for
+        assert upstream is not None
+        upstream.disarm()  # as if the client's bytes came first in this turn of the loop
+        reset.set()
+        ended.wait()
+        client.send(b"x")
+        eventually(lambda: served.reader is None)
+        upstream.arm()
+        assert client.rest() == b""
+
+
 def test_uploads_are_freed_without_a_collection(stage: Stage) -> None:
     # Each one holds the first part of its body: thousands of them waiting for the collector are hundreds of megabytes.
     def uploads() -> int:
