@@ -114,7 +114,7 @@ def test_request_lines(middle: bytes) -> None:
         st.sampled_from([b"3\r\nabc\r\n", b"0\r\n\r\n", b"\r\n", b"a;x=y\r\n0123456789\r\n", b"0\r\nT: x\r\n\r\n"])
     ),
     st.integers(0, 40),
-    _bytes,
+    _bytes.filter(lambda data: data not in (b" ", b"\t")),  # blanks before an extension are ours to read, not h11's
 )
 def test_chunked_bodies(pieces: list[bytes], at: int, inserted: bytes) -> None:
     wire = b"".join(pieces)
