@@ -76,6 +76,7 @@ def test_request_lines_refused(line: bytes) -> None:
         (b"[::1]", b"[::1]"),
         (b"[2001:DB8::1]:443", b"[2001:db8::1]"),
         (b"[::ffff:1.2.3.4]", b"[::ffff:1.2.3.4]"),
+        (b"a" * 260, b"a" * 260),
         (b"a_b~c%20!$&'()*+;=", b"a_b~c%20!$&'()*+;="),
     ],
 )
@@ -90,6 +91,7 @@ def test_hosts(value: bytes, host: bytes) -> None:
     [
         b"", b":80", b"a b", b"a,b", b"a:b", b"a:123456", b"a:80:80", b"a/b", b"a?b", b"a#b", b"u@a", b"u:p@a",
         b"[::1", b"::1", b"[::1]x", b"[v1.x]", b"[fe80::1%25eth0]", b"a\\b", b'a"b', b"\xe9", b"a\tb", b"http://a",
+        b"a" * 261,
         b"a" * 261,
     ],
 )  # fmt: skip

@@ -1,9 +1,11 @@
+import gc
 from collections.abc import Callable
 from time import monotonic
 
 import gevent
 import gevent.event
 import pytest
+from greenlet import greenlet
 
 from gproxy.shared import layout
 from gproxy.worker import runtime
@@ -223,3 +225,17 @@ def test_http10(stage: Stage) -> None:
         client.send(b"GET / HTTP/1.0\r\n\r\n")
         assert b"\r\nConnection: close\r\n" in client.message()[0]
         assert client.rest() == b""
+
+
+def test_idle_connections_own_no_greenlet(stage: Stage) -> None:
+    def alive() -> int:
+        return sum(isinstance(thing, greenlet) and not thing.dead for thing in gc.get_objects())
+
+    stage.use()
+    before, clients = alive(), [stage.connect() for _ in range(50)]
+    for client in clients:
+        client.send(GET)
+        assert client.message()[0].startswith(b"HTTP/1.1 404 ")
+    eventually(stage.is_quiet)
+    assert stage.cell(layout.CONNECTIONS) == 50
+    assert alive() - before < 5
