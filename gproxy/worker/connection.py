@@ -31,6 +31,10 @@ LINGER_S, LINGER_BYTES = 2.0, 1 << 20
 #: struct linger {on, 0 seconds}: closing drops what is unsent and resets
 _RESET = struct.pack("ii", 1, 0)
 
+#: requests of one connection that are served before the loop looks at the others: a pipeline of answers that need no
+#: server would hold it (2,500 tiny requests that get 404: 65 ms)
+_MOST_IN_A_ROW = 32
+
 _match_request_line = REQUEST_LINE.fullmatch
 
 
@@ -41,10 +45,11 @@ class ClientGone(LinkBroken):
 class Client(Link):
     """One accepted connection. `buffer` holds bytes that were read and belong to the next request.
 
-    `busy`: a greenlet serves it. `waits_for` is the upstream that the request in flight may be parked on.
+    `busy`: a greenlet serves it. `owes_body`: the body of the request in flight has not all arrived. `waits_for` is the
+    upstream that the request in flight may be parked on.
     """
 
-    __slots__ = ("buffer", "busy", "gone", "lingers", "origin", "runtime", "waits_for")
+    __slots__ = ("buffer", "busy", "gone", "lingers", "origin", "owes_body", "runtime", "waits_for")
     broken = ClientGone
 
     def __init__(self, sock: socket.socket, origin: Origin, runtime: Runtime) -> None:
@@ -54,6 +59,7 @@ class Client(Link):
         self.buffer = b""
         self.busy = False
         self.gone = False
+        self.owes_body = False
         self.lingers = 0
         self.waits_for: Upstream | None = None
         self.deadlines.set(self, monotonic() + runtime.head_s)
@@ -62,7 +68,7 @@ class Client(Link):
         """Serve requests until the connection is idle or ends; runs in a borrowed greenlet."""
         runtime = self.runtime
         try:
-            while True:
+            for _ in range(_MOST_IN_A_ROW):
                 try:
                     exchange = self._receive()
                 except GatewayError as error:
@@ -73,12 +79,13 @@ class Client(Link):
                         self.close()
                         return
                     runtime.handle(exchange)
-                if not exchange.keeps_alive:
+                if not exchange.keeps_alive or self.gone:
                     self._end(exchange)
                     return
                 if not self.buffer:
                     self._rest()
                     return
+            runtime.next_turn.add(lambda: runtime.start(self.serve))
         except ClientGone:
             self.close()
         except Exception:  # a fault of ours: nobody would ever close a connection that stays busy
@@ -248,15 +255,23 @@ class Client(Link):
             self.close()
 
     def _look_for_end(self) -> None:
-        """The socket is readable during an exchange: find out whether the client has gone, without reading ahead."""
+        """The socket is readable during an exchange: the client is ahead of us, or it has gone.
+
+        What it sends ahead is read within bounds, or else it would hide that the client goes. Not what belongs to
+        the body of this exchange: that is for the upload to read, as fast as the server takes it.
+        """
+        if self.owes_body or len(self.buffer) >= RECV_BYTES:
+            self.disarm()
+            return
         try:
-            gone = not self.wire.recv(1, socket.MSG_PEEK)  # type: ignore[call-arg]
+            data = self._recv(RECV_BYTES)
         except WOULD_BLOCK:
             return
         except OSError:
-            gone = True
-        self.disarm()
-        if gone:
+            data = b""
+        self.buffer += data
+        if not data:
+            self.disarm()
             self.gone = True
             if self.waits_for is not None:
                 self.waits_for.interrupt(ClientGone("closed by the client"))

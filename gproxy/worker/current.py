@@ -28,7 +28,7 @@ class Current:
         self._runtime = runtime
         self._path = path
         self._defaults = Timeouts(timeouts.connect_s, timeouts.response_s, timeouts.total_s)
-        self._turns = Turns()
+        self._turns = Turns(runtime.next_turn)
         self._version = 0
         self._loading = False
 

@@ -83,19 +83,23 @@ class Exchange:
         client, length = self.client, self.fields.length
         if length != CHUNKED:
             self.left = length
+            client.owes_body = True
             if limit and length > limit:
                 raise BodyTooLarge(f"The request body is larger than {limit} bytes.")
             self.body = client.buffer[:length]
             client.buffer = client.buffer[length:]
             self.received = len(self.body)
             self.left = length - self.received
+            client.owes_body = self.left > 0
             return
         self.left = -1
+        client.owes_body = True
         decoder = ChunkedDecoder()
         self.body = self.take_chunks(decoder, client.buffer, limit)
         client.buffer = decoder.rest
         if decoder.done:
             self.left = 0
+            client.owes_body = False
         else:
             self.decoder = decoder
 

@@ -21,6 +21,7 @@ from gproxy.worker.deadlines import NEVER, Deadlines
 from gproxy.worker.gateway import Gateway
 from gproxy.worker.link import hub, switch
 from gproxy.worker.record import Recorder
+from gproxy.worker.turns import NextTurn
 from gproxy.worker.upstream import Pool
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Runtime:
         self.cells, self.base = context.table.cells, context.table.base(context.slot)
         self._slot, self._table = context.slot, context.table
         self._peers: list[int] = []
+        self.next_turn = NextTurn()
         self._free: list[greenlet] = []
         #: what blocks of HTTP/1.1 field lines were parsed to: clients repeat theirs to the letter
         self.known_blocks: dict[bytes, RequestFields] = {}

@@ -7,9 +7,10 @@ with slices of a millisecond is a stall of 50 ms. A descriptor that is always re
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from time import monotonic
 
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 
 from gproxy.worker.link import READ, hub, switch
 
@@ -17,13 +18,32 @@ from gproxy.worker.link import READ, hub, switch
 SLICE_S = 0.001
 
 
-class Turns:
-    """Slices for one task at a time: call `rest_if_due` often, it parks when the slice is used up."""
+class NextTurn:
+    """Tasks that go on in the next turn of the loop, after all that it finds at the sockets."""
 
     def __init__(self) -> None:
         self._always = os.eventfd(1, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._watcher = hub.loop.io(self._always, READ, True, -2)
-        self._task: greenlet | None = None
+        self._tasks: list[Callable[[], object]] = []
+
+    def add(self, task: Callable[[], object]) -> None:
+        """Call `task` from the loop in its next turn."""
+        if not self._tasks:
+            self._watcher.start(self._run)
+        self._tasks.append(task)
+
+    def _run(self) -> None:
+        self._watcher.stop()
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task()
+
+
+class Turns:
+    """Slices for one task: call `rest_if_due` often, it parks when the slice is used up."""
+
+    def __init__(self, next_turn: NextTurn) -> None:
+        self._next_turn = next_turn
         self._slice_end = 0.0
 
     def begin(self) -> None:
@@ -34,13 +54,6 @@ class Turns:
         """Let the loop have its turn if this slice is used up."""
         if monotonic() < self._slice_end:
             return
-        self._task = getcurrent()
-        self._watcher.start(self._go_on)
+        self._next_turn.add(getcurrent().switch)
         switch(hub)
         self.begin()
-
-    def _go_on(self) -> None:
-        self._watcher.stop()
-        task, self._task = self._task, None
-        if task is not None:
-            task.switch()

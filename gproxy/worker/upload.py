@@ -58,6 +58,7 @@ class Upload:
             if not self._abandoned:
                 self._pump()
                 self.done = not self._abandoned
+                self._client.owes_body = not self.done
             self._expect_answer(self._response_s)
         except _Abandoned:
             pass

@@ -4,7 +4,7 @@ import pytest
 
 from gproxy.worker import turns
 from gproxy.worker.link import READ, hub
-from gproxy.worker.turns import Turns
+from gproxy.worker.turns import NextTurn, Turns
 
 
 def test_sockets_are_served_between_any_two_slices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +16,7 @@ def test_sockets_are_served_between_any_two_slices(monkeypatch: pytest.MonkeyPat
         watcher = hub.loop.io(near.fileno(), READ)
         watcher.start(served.append, 1)
         seen: list[int] = []
-        work = Turns()
+        work = Turns(NextTurn())
         work.begin()
         for _ in range(5):
             work.rest_if_due()
@@ -31,7 +31,7 @@ def test_a_slice_that_is_not_used_up_goes_on(monkeypatch: pytest.MonkeyPatch) ->
     ran: list[int] = []
     timer = hub.loop.timer(0)
     timer.start(ran.append, 1)
-    work = Turns()
+    work = Turns(NextTurn())
     work.begin()
     for _ in range(100):
         work.rest_if_due()
