@@ -1,4 +1,5 @@
 import gc
+import socket
 from collections.abc import Callable
 from time import monotonic
 
@@ -9,6 +10,7 @@ from greenlet import greenlet
 
 from gproxy.shared import layout
 from gproxy.worker import runtime
+from gproxy.worker.link import hub
 from tests.worker.peer import Backend, Peer, answers, eventually, response
 from tests.worker.stage import Stage
 
@@ -48,6 +50,25 @@ def test_pipelined_requests_are_answered_in_order(stage: Stage) -> None:
         client.send(b"".join(requests) * 10)
         for number in range(40):
             assert client.message()[1] == (b"GET /1", b"POST /2", b"GET /3", b"GET /4")[number % 4]
+
+
+def test_a_long_pipeline_leaves_the_others_their_turns(stage: Stage) -> None:
+    """No server is asked for these answers, so nothing but the gateway itself lets the loop go on between them."""
+    stage.use()
+    greedy, count = stage.connect(), 500
+    waiting, far = socket.socketpair()
+    with waiting, far:
+        far.send(b"x")
+        turns: list[int] = []
+        watcher = hub.loop.io(waiting.fileno(), 1)
+        watcher.start(turns.append, 1)
+        greedy.send(b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n" * count)
+        before = len(turns)
+        for _ in range(count):
+            assert greedy.message()[0].startswith(b"HTTP/1.1 404")
+        watcher.stop()
+        watcher.close()
+    assert len(turns) - before >= count // 32
 
 
 def test_a_pipelined_request_behind_a_chunked_body(stage: Stage) -> None:
