@@ -18,8 +18,8 @@ from gproxy.worker.upstream import Upstream, UpstreamBroken
 if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
 
-#: bytes moved at a time within a large body
-_PIECE_BYTES = 1 << 18
+#: bytes moved at a time within a large body, and held while a client does not read (256 KB is no faster)
+_PIECE_BYTES = 1 << 16
 #: buffers kept for the next large bodies
 _MOST_BUFFERS = 32
 _buffers: list[memoryview] = []
