@@ -16,14 +16,15 @@ from gproxy.worker.link import READ, hub, switch
 
 #: how long one slice may hold the loop
 SLICE_S = 0.001
+#: always readable
+_always = os.eventfd(1, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
 
 class NextTurn:
     """Tasks that go on in the next turn of the loop, after all that it finds at the sockets."""
 
     def __init__(self) -> None:
-        self._always = os.eventfd(1, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._watcher = hub.loop.io(self._always, READ, True, -2)
+        self._watcher = hub.loop.io(_always, READ, True, -2)
         self._tasks: list[Callable[[], object]] = []
 
     def add(self, task: Callable[[], object]) -> None:
