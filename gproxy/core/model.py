@@ -5,16 +5,20 @@ of a snapshot get. It is *compact* when it holds only what differs from a defaul
 Only the configuration files of `gproxy.core` import this module; a worker never loads pydantic.
 """
 
+from types import UnionType
 from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from gproxy.core import grammar
+from gproxy.core import grammar, health_check, statuses
 from gproxy.core.pattern import Pattern
 
 #: Largest number of a limit: far above any use, far below what a counter cell holds.
 MOST: Final = 1_000_000_000
 MOST_PRIORITY: Final = 1_000_000
+#: Longest interval or time-out of a health check, in seconds, and most results in a row to wait for.
+MOST_CHECK_S: Final = 3600
+MOST_IN_A_ROW: Final = 1000
 
 
 def _path(text: str) -> str:
@@ -27,12 +31,26 @@ def _in_order(edits: dict[str, str]) -> dict[str, str]:
     return dict(sorted(edits.items()))
 
 
+def _statuses(text: str) -> str:
+    if not statuses.parse(text):
+        raise ValueError("must name at least one status")
+    return text
+
+
+def _body(text: str) -> str:
+    health_check.body_test(text)
+    return text
+
+
 T = TypeVar("T")
 Name = Annotated[str, AfterValidator(grammar.name)]
 HeaderName = Annotated[str, AfterValidator(grammar.header_name)]
 HeaderValue = Annotated[str, AfterValidator(grammar.header_value)]
 HeaderFields = Annotated[dict[HeaderName, HeaderValue], AfterValidator(_in_order)]
 FileName = Annotated[str, AfterValidator(grammar.file_name)]
+CheckHeaderFields = Annotated[
+    dict[Annotated[str, AfterValidator(grammar.check_header_name)], HeaderValue], AfterValidator(_in_order)
+]
 Seconds = Annotated[float, Field(ge=0, le=MOST)]
 # Strict about the items, but a JSON array arrives as a list.
 ExactlyOne = Annotated[tuple[T, ...], Field(strict=False, min_length=1, max_length=1)]
@@ -86,6 +104,36 @@ class HeaderEdits(Part):
         return self
 
 
+class HealthCheck(Part):
+    """How the node asks a server whether it is well: with a request, or (`tcp`) by connecting only.
+
+    A server's own check replaces its cluster's as a whole; `off` turns that one off. `expect_body` is text that the
+    body must contain, or `~` and an expression of RE2; up to 64 KB of the body are read.
+    """
+
+    type: Literal["http", "tcp", "off"] = "http"
+    path: Annotated[str, AfterValidator(grammar.target)] = "/"
+    method: Annotated[str, AfterValidator(grammar.method)] = "GET"
+    headers: CheckHeaderFields = {}
+    expect_status: Annotated[str, AfterValidator(_statuses)] = "200"
+    expect_body: Annotated[str, AfterValidator(_body)] = ""
+    interval_s: Annotated[float, Field(ge=0.1, le=MOST_CHECK_S)] = 5.0
+    timeout_s: Annotated[float, Field(ge=0.05, le=MOST_CHECK_S)] = 3.0
+    rise: Annotated[int, Field(ge=1, le=MOST_IN_A_ROW)] = 2
+    fall: Annotated[int, Field(ge=1, le=MOST_IN_A_ROW)] = 3
+
+    @model_validator(mode="after")
+    def _asks_what_it_expects(self) -> Self:
+        if self.type != "http":
+            for field in ("path", "method", "headers", "expect_status", "expect_body"):
+                if getattr(self, field) != type(self).model_fields[field].default:
+                    raise ValueError(f"{field} is given, but type is {self.type}")
+        if self.expect_body and self.method == "HEAD":
+            raise ValueError("expect_body is given, but the answer to HEAD has no body")
+        grammar.unique(tuple(name.lower() for name in self.headers))
+        return self
+
+
 class Server(Part):
     """A backend. `name` defaults to the address."""
 
@@ -95,6 +143,7 @@ class Server(Part):
     weight: Annotated[int, Field(ge=0, le=1000)] = 1
     status: Literal["up", "down", "drain"] = "up"
     backup: bool = False
+    health_check: HealthCheck | None = None
     tls: Tls = Tls()
 
     @model_validator(mode="after")
@@ -105,11 +154,15 @@ class Server(Part):
 
 
 class Cluster(Part):
-    """Servers that provide the same service; its timeouts are defaults for the APIs that use it."""
+    """Servers that provide the same service.
+
+    Its timeouts are defaults for the APIs that use it, its health check is one for its servers.
+    """
 
     name: Name
     servers: Set[Name] = ()
     load_balance: Literal["round_robin"] = "round_robin"
+    health_check: HealthCheck | None = None
     timeouts: Timeouts = Timeouts()
 
 
@@ -158,8 +211,7 @@ def field_names(kind: str, location: tuple[int | str, ...]) -> list[str]:
     """Return the fields of the part of a document at `location`, `("nodes", 0)` for example."""
     part: Any = MODELS[kind]
     for step in location:
-        if isinstance(step, str):
-            part = part.model_fields[step].annotation
-        else:
+        part = part.model_fields[step].annotation if isinstance(step, str) else get_args(part)[0]
+        if isinstance(part, UnionType):  # a part that may be None
             part = get_args(part)[0]
     return list(part.model_fields)

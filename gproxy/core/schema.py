@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from gproxy.core import grammar
-from gproxy.core.model import MODELS, Part, compact, field_names
+from gproxy.core.model import MODELS, Cluster, Part, Server, compact, field_names
 from gproxy.core.problem import Problem, shown, translated, unknown_field
 
 Document = Mapping[str, Any]
@@ -68,6 +68,7 @@ def check(objects: Objects, known: Checked | None = None) -> Checked:
             if entity is not None:
                 found[name] = entity
     problems.extend(_dangling(objects))
+    problems.extend(_checked_twice(entities))
     return Checked(entities, problems, objects)
 
 
@@ -102,6 +103,22 @@ def _dangling(objects: Objects) -> Iterator[Problem]:
             if isinstance(cluster, str) and cluster not in objects.get("cluster", {}):
                 path = f"apis[{name}].nodes[{index}].cluster"
                 yield Problem(path, f'there is no cluster "{cluster}"')
+
+
+def _checked_twice(entities: Mapping[str, Mapping[str, Part]]) -> Iterator[Problem]:
+    """Yield the servers whose clusters want different health checks: a server is asked once per node."""
+    first: dict[str, Cluster] = {}
+    for cluster in entities["cluster"].values():
+        if not isinstance(cluster, Cluster) or cluster.health_check is None:
+            continue
+        for name in cluster.servers:
+            server = entities["server"].get(name)
+            if not isinstance(server, Server) or server.health_check is not None:
+                continue
+            other = first.setdefault(name, cluster)
+            if other.health_check != cluster.health_check:
+                both = f'the clusters "{other.name}" and "{cluster.name}" check it differently'
+                yield Problem(f"servers[{name}].health_check", f"{both}: give the server one of its own")
 
 
 def _items(document: Any, field: str) -> list[Any]:

@@ -29,6 +29,7 @@ def servers(draw: st.DrawFn) -> dict[str, Any]:
         "weight": st.integers(0, 1000),
         "status": st.sampled_from(["up", "down", "drain"]),
         "backup": st.booleans(),
+        "health_check": st.one_of(st.none(), health_checks()),
     }
     return document | draw(st.fixed_dictionaries({}, optional=optional))
 
@@ -36,6 +37,23 @@ def servers(draw: st.DrawFn) -> dict[str, Any]:
 def tls() -> st.SearchStrategy[dict[str, Any]]:
     optional = {"verify": st.booleans(), "server_name": st.just("a.b"), "ca_file": st.just("/ca.pem")}
     return st.fixed_dictionaries({}, optional=optional)
+
+
+def health_checks() -> st.SearchStrategy[dict[str, Any]]:
+    """Draw checks of every type; only those of a server, for clusters that share one must agree."""
+    some: dict[str, st.SearchStrategy[Any]] = {
+        "interval_s": st.floats(0.1, 3600),
+        "rise": st.integers(1, 9),
+        "fall": st.integers(1, 9),
+    }
+    asked: dict[str, st.SearchStrategy[Any]] = {
+        "path": st.sampled_from(["/", "/up?deep=1"]),
+        "headers": st.dictionaries(st.sampled_from(["Host", "X-A"]), header_values, max_size=2),
+        "expect_status": st.sampled_from(["200", "200-299, 301"]),
+        "expect_body": st.sampled_from(["", "OK", "~^ok"]),
+    }
+    bare = st.fixed_dictionaries({"type": st.sampled_from(["tcp", "off"])}, optional=some)
+    return st.one_of(bare, st.fixed_dictionaries({}, optional=some | asked))
 
 
 def timeouts() -> st.SearchStrategy[dict[str, Any]]:

@@ -12,6 +12,10 @@ SERVER = {"name": "u1", "address": "127.0.0.1:9001"}
 API = {"name": "all", "path": "/*", "nodes": [{"cluster": "users"}]}
 
 
+def checked(**fields: Any) -> dict[str, Any]:
+    return {**SERVER, "health_check": fields}
+
+
 def problem_of(kind: str, document: dict[str, Any]) -> str:
     with pytest.raises(ValidationError) as caught:
         MODELS[kind].model_validate(document)
@@ -27,6 +31,7 @@ def test_a_server_with_every_default() -> None:
         "weight": 1,
         "status": "up",
         "backup": False,
+        "health_check": None,
         "tls": {
             "verify": True,
             "server_name": None,
@@ -43,6 +48,7 @@ def test_a_cluster_with_every_default() -> None:
         "name": "users",
         "servers": [],
         "load_balance": "round_robin",
+        "health_check": None,
         "timeouts": {"connect_s": None, "response_s": None, "total_s": None},
     }
 
@@ -63,6 +69,25 @@ def test_an_api_with_every_default() -> None:
         "nodes": [{"cluster": "users"}],
         "tags": [],
     }
+
+
+def test_a_health_check_with_every_default() -> None:
+    document = normalised(MODELS["server"].model_validate({**SERVER, "health_check": {}}))["health_check"]
+    assert document == {
+        "type": "http",
+        "path": "/",
+        "method": "GET",
+        "headers": {},
+        "expect_status": "200",
+        "expect_body": "",
+        "interval_s": 5,
+        "timeout_s": 3,
+        "rise": 2,
+        "fall": 3,
+    }
+    explicit = {**SERVER, "health_check": {"interval_s": 5, "timeout_s": 3}}
+    assert json.dumps(normalised(MODELS["server"].model_validate(explicit))["health_check"]) == json.dumps(document)
+    assert compact(MODELS["server"].model_validate(explicit))["health_check"] == {}
 
 
 def test_compact_holds_only_what_is_not_a_default() -> None:
@@ -86,6 +111,24 @@ def test_equal_meaning_has_one_form() -> None:
         ("server", {**SERVER, "backup": 1}, "boolean"),
         ("cluster", {"name": "c", "timeouts": {"total_s": float("nan")}}, "finite"),
         ("server", {**SERVER, "tls": {"verify": False}}, "scheme is http"),
+        ("server", checked(type="ping"), "tcp"),
+        ("server", checked(type="tcp", path="/up"), "path is given, but type is tcp"),
+        ("cluster", {"name": "c", "health_check": {"type": "off", "headers": {"A": "1"}}}, "headers is given"),
+        ("server", checked(path="up"), "absolute path"),
+        ("server", checked(path="//host/up"), "absolute path"),
+        ("server", checked(path="/a b"), "absolute path"),
+        ("server", checked(path="/a\r\nX: 1"), "absolute path"),
+        ("server", checked(method="CONNECT"), "not proxied"),
+        ("server", checked(headers={"Content-Length": "1"}), "belongs to the connection"),
+        ("server", checked(headers={"A": "1", "a": "2"}), "listed twice"),
+        ("server", checked(expect_status=""), "at least one status"),
+        ("server", checked(expect_status="2xx"), "statuses and ranges"),
+        ("server", checked(expect_body="~("), "not a regular expression of RE2"),
+        ("server", checked(method="HEAD", expect_body="OK"), "has no body"),
+        ("server", checked(interval_s=0), "greater than or equal to 0.1"),
+        ("server", checked(timeout_s=0), "greater than or equal to 0.05"),
+        ("server", checked(rise=0), "greater than or equal to 1"),
+        ("server", checked(fall=1001), "less than or equal to 1000"),
         ("server", {**SERVER, "scheme": "https", "tls": {"cert_file": "/a"}}, "go together"),
         ("cluster", {"name": "c", "servers": ["a", "a"]}, "listed twice"),
         ("api", {**API, "path": "no-slash"}, "path"),
@@ -103,6 +146,7 @@ def test_refused(kind: str, document: dict[str, Any], reason: str) -> None:
 
 def test_field_names_of_parts() -> None:
     assert field_names("server", ("tls",))[0] == "verify"
+    assert field_names("server", ("health_check",))[0] == "type"
     assert field_names("api", ("nodes", 0)) == ["cluster"]
     assert field_names("api", ("request_headers",)) == ["set", "add", "remove"]
 

@@ -52,6 +52,25 @@ def test_all_problems_at_once() -> None:
     ]
 
 
+def checked_by(*checks: Any, **server: Any) -> dict[str, Any]:
+    clusters = [{"name": f"c{n}", "servers": ["u1"], "health_check": check} for n, check in enumerate(checks)]
+    return {"servers": [{"name": "u1", "address": "127.0.0.1:1", **server}], "clusters": clusters}
+
+
+def test_a_server_has_one_health_check() -> None:
+    assert problems_of(checked_by({"path": "/a"}, {"path": "/b"})) == [
+        'servers[u1].health_check: the clusters "c0" and "c1" check it differently: give the server one of its own'
+    ]
+    assert problems_of(checked_by({"path": "/a"}, {"path": "/b"}, health_check={"type": "tcp"})) == []
+    assert problems_of(checked_by({}, {"type": "http"}, None)) == []
+
+
+def test_a_misspelt_field_of_a_health_check() -> None:
+    assert problems_of(checked_by(None, health_check={"intervall_s": 1})) == [
+        "servers[u1].health_check.intervall_s: is not a known field, did you mean interval_s?"
+    ]
+
+
 @pytest.mark.parametrize(
     ("lists", "said"),
     [
