@@ -8,7 +8,7 @@ Runtime state (pools, balancer positions) lives elsewhere, keyed by the identiti
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -78,9 +78,13 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Server:
-    """One backend. Connections belong to its `endpoint`, so a new weight or status keeps the pool."""
+    """One backend. Connections belong to its `endpoint`, so a new weight or status keeps the pool.
+
+    `row` is where its figures are kept in shared memory: the same for as long as there is a server of this name.
+    """
 
     name: str
+    row: int
     weight: int
     endpoint: Endpoint
     host_line: bytes
@@ -101,9 +105,10 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Api:
-    """What callers see, ready to serve. The timeouts are final, in seconds; 0 means no limit."""
+    """What callers see, ready to serve. The timeouts are final, in seconds; 0 means no limit. `row` as in Server."""
 
     name: str
+    row: int
     is_up: bool
     cluster: Cluster
     preserve_host: bool
@@ -126,7 +131,7 @@ class Snapshot:
 
 
 class SnapshotBuilder:
-    """Builds a Snapshot line by line (`["api", {document}]`), servers before clusters before apis.
+    """Builds a Snapshot line by line (`["api", {document}, row]`), servers before clusters before apis.
 
     `defaults` are the timeouts of the INI, `hooks_for` makes the filters of an API. `previous` may be any earlier
     snapshot built with the same defaults: a line that has not changed, and whose referenced objects have not, is
@@ -153,8 +158,8 @@ class SnapshotBuilder:
         """Take the next line of the snapshot file; raises KeyError or ValueError on a document it cannot be."""
         value = self._known.get(line)
         if value is None or not self._still_holds(value):
-            kind, document = json.loads(line)
-            value = self._compile(kind, document)
+            kind, document, *rest = json.loads(line)
+            value = self._compile(kind, document, rest)
         self._compiled[line] = value
         if isinstance(value, Route):
             if value.target.is_up:
@@ -176,13 +181,15 @@ class SnapshotBuilder:
             return all(self._servers.get(member.name) is member for member in value.members)
         return True
 
-    def _compile(self, kind: str, document: Document) -> Server | Cluster | Route | None:
+    def _compile(self, kind: str, document: Document, rest: Sequence[int]) -> Server | Cluster | Route | None:
         if kind == "server":
-            return _server(document)
+            (row,) = rest
+            return _server(document, row)
         if kind == "cluster":
             return self._cluster(document)
         if kind == "api":
-            return self._api(document)
+            (row,) = rest
+            return self._api(document, row)
         return None  # a kind that this worker does not serve yet
 
     def _cluster(self, document: Document) -> Cluster:
@@ -196,13 +203,14 @@ class SnapshotBuilder:
             timeouts=Timeouts(**document["timeouts"]),
         )
 
-    def _api(self, document: Document) -> Route:
+    def _api(self, document: Document, row: int) -> Route:
         (node,) = document["nodes"]
         cluster = self._clusters[node["cluster"]]
         timeouts = Timeouts(**document["timeouts"]).over(cluster.timeouts).over(self._defaults)
         hooks = self._hooks_for(document)
         api = Api(
             name=document["name"],
+            row=row,
             is_up=document["status"] == "up",
             cluster=cluster,
             preserve_host=document["preserve_host"],
@@ -222,12 +230,13 @@ class SnapshotBuilder:
         )
 
 
-def _server(document: Document) -> Server:
+def _server(document: Document, row: int) -> Server:
     tls = Tls(**document["tls"]) if document["scheme"] == "https" else None
     endpoint = Endpoint.parse(document["address"], tls)
     host = "localhost" if endpoint.path else document["address"]
     return Server(
         name=document["name"],
+        row=row,
         weight=document["weight"],
         endpoint=endpoint,
         host_line=b"Host: %b\r\n" % host.encode("ascii"),

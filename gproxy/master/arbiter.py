@@ -118,12 +118,10 @@ class Arbiter:
             raise StartError(*error.problems) from None
         slots = max(layout.DEFAULT_SLOTS, 4 * settings.gproxy.workers)
         try:
-            self._table = Table.create(settings.gproxy.run_dir / "shared.mmap", slots)
+            self._table = Table.create(slots)
         except OSError as error:
             self._generation.close_unless_in(None)
-            raise StartError(
-                f"[gproxy] run_dir = {settings.gproxy.run_dir}: cannot hold the shared memory: {error.strerror}"
-            ) from None
+            raise StartError(f"cannot make the shared memory: {error.strerror}") from None
         self._crew = Crew(self._table, self._roles, self._become_child)
         self._sides = [
             Place(SYNC, settings),

@@ -1,25 +1,29 @@
-"""Where each cell lives in the shared-memory file.
+"""Where each cell lives in the shared memory.
 
-The file is an array of native unsigned 64-bit cells: a header, the global cells, then one row per slot.
-Every part starts on a multiple of 8 cells, so that no two writing processes share a 64-byte cache line.
-Parts keep spare cells; new regions are appended after the slots. A change of meaning raises `LAYOUT_VERSION`.
+It is an array of native unsigned 64-bit cells: a header, the global cells, then the regions, in the order of
+`Regions`. Every part starts on a multiple of 8 cells, so that no two writing processes share a 64-byte cache
+line. Only pages that were touched take memory: a region that nobody uses is free, but *reading* a cell touches
+its page too, so readers look at the slots and rows in use only. A change of meaning raises `LAYOUT_VERSION`.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
-#: First cell of every file: "gproxyT" and a zero byte, little-endian.
+from gproxy.core.histogram import BUCKETS
+
+#: First cell of every table: "gproxyT" and a zero byte, little-endian.
 MAGIC: Final = int.from_bytes(b"gproxyT\0", "little")
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 CELL_BYTES: Final = 8
+LINE_CELLS: Final = 8
 
 # Header, written once by `Table.create`.
 HEADER_MAGIC: Final = 0
 HEADER_VERSION: Final = 1
 HEADER_SLOTS: Final = 2
-HEADER_SLOT_CELLS: Final = 3
+HEADER_ROWS: Final = 3
 HEADER_CELLS: Final = 8
 
-# Global cells (absolute indexes). sync writes PUBLISHED..SYNC_HEARTBEAT, each on the line of its writer.
+# Global cells (absolute indexes), each on the line of its writer: sync, monitor, master, sync again.
 PUBLISHED: Final = 8  # snapshot version counter, raised after the snapshot file is in place
 REVISION: Final = 9  # store revision of that snapshot
 SYNC_STATE: Final = 10  # one of SYNC_* below
@@ -34,6 +38,8 @@ SYNC_PID: Final = 26
 MONITOR_PID: Final = 27
 GENERATION: Final = 28  # raised by each reload
 WORKER_RESTARTS: Final = 29  # workers replaced because they died or hung
+SLOTS_USED: Final = 30  # slots below this number have been claimed at least once
+ROWS_USED: Final = 32  # rows below this number have been given to a server or an API at least once
 GLOBAL_END: Final = 72
 
 # SYNC_STATE values.
@@ -51,6 +57,7 @@ VERSION: Final = 3  # PUBLISHED value of the snapshot that the worker runs
 RUNNING_REVISION: Final = 4
 CONNECTIONS: Final = 5  # open client connections
 ACTIVE: Final = 6  # requests in flight
+LOOP_LAG_US: Final = 7  # the longest delay of the worker's tick since its last heartbeat
 GAUGES: Final = range(8)
 
 # Counters: never zeroed.
@@ -71,6 +78,7 @@ UPSTREAM_REUSED: Final = 21
 RESENDS: Final = 22
 REFUSED_CONNECTIONS: Final = 23
 LOG_DROPPED: Final = 24
+TIME_US: Final = 25  # sum of what the slot's histogram counts
 SLOT_CELLS: Final = 64
 
 #: Public names of the counters, in file order: the keys of /stats.
@@ -101,4 +109,113 @@ STATE_ACCEPTING: Final = 2
 STATE_DRAINING: Final = 3
 STATE_NAMES: Final = ("free", "starting", "accepting", "draining")
 
+# Row cells: offsets from `Table.row_base(slot, row)`; a row is a server or an API as one worker sees it.
+# Gauges first: they describe the worker that holds the slot now.
+ROW_ACTIVE: Final = 0  # requests in flight
+ROW_CONNECTIONS: Final = 1  # open connections to the server
+ROW_IDLE: Final = 2  # those of them that wait in the pool
+ROW_EWMA_US: Final = 3  # peak-sensitive moving average of the server's time
+ROW_QUEUED: Final = 4  # requests that wait for a place
+ROW_GAUGES: Final = range(8)
+
+# Counters: never zeroed. A new owner of a row begins at the row's zero line, see ROW_ZERO.
+ROW_REQUESTS: Final = 8
+ROW_STATUS_1XX: Final = 9
+ROW_STATUS_2XX: Final = 10
+ROW_STATUS_3XX: Final = 11
+ROW_STATUS_4XX: Final = 12
+ROW_STATUS_5XX: Final = 13
+ROW_CLIENT_GONE: Final = 14
+ROW_FAILURES: Final = 15  # of a server: transport errors and timeouts; of an API: answers the gateway had to give
+ROW_BYTES_IN: Final = 16
+ROW_BYTES_OUT: Final = 17
+ROW_RETRIES: Final = 18
+ROW_REJECTED: Final = 19  # turned away by a limit or an open circuit breaker
+ROW_TIME_US: Final = 20  # sum of what the row's histogram counts
+ROW_CELLS: Final = 32
+
+#: Public names of the row counters: the keys of /stats.
+ROW_COUNTER_NAMES: Final = {
+    "requests": ROW_REQUESTS,
+    "status_1xx": ROW_STATUS_1XX,
+    "status_2xx": ROW_STATUS_2XX,
+    "status_3xx": ROW_STATUS_3XX,
+    "status_4xx": ROW_STATUS_4XX,
+    "status_5xx": ROW_STATUS_5XX,
+    "client_gone": ROW_CLIENT_GONE,
+    "failures": ROW_FAILURES,
+    "bytes_in": ROW_BYTES_IN,
+    "bytes_out": ROW_BYTES_OUT,
+    "retries": ROW_RETRIES,
+    "rejected": ROW_REJECTED,
+}
+
+#: One latency histogram: a count per bucket of core/histogram.py.
+HISTOGRAM_CELLS: Final = -(-BUCKETS // LINE_CELLS) * LINE_CELLS
+
+#: A row's zero line: its counters, then its histogram, summed over all slots, when it was last given away.
+ROW_ZERO_CELLS: Final = ROW_CELLS + HISTOGRAM_CELLS
+
+# Health of a server: offsets from `Table.health_base(row)`, written by the monitor only.
+HEALTH_STATE: Final = 0  # one of HEALTH_* below
+HEALTH_CHANGED_MS: Final = 1  # wall clock (ms since 1970)
+HEALTH_FLAPS: Final = 2
+HEALTH_CELLS: Final = 8
+HEALTH_UNKNOWN: Final = 0
+HEALTH_UP: Final = 1
+HEALTH_DOWN: Final = 2
+HEALTH_NAMES: Final = ("unknown", "up", "down")
+
+#: Registers of the circuit breaker, from `Table.breaker_base(slot, row)`: one set per worker and row.
+BREAKER_CELLS: Final = 64
+#: Registers of limits, from `Table.limit_base(slot, row)`: one set per worker and row.
+LIMIT_CELLS: Final = 32
+
+# An event ring: a line with the number of events ever written, then the records, see shared/rings.py.
+RING_RECORDS: Final = 256
+RECORD_CELLS: Final = 8
+RING_CELLS: Final = LINE_CELLS + RING_RECORDS * RECORD_CELLS
+#: Rings of the roles that have no slot come after those of the slots, in this order.
+RING_SYNC: Final = 0
+RING_MONITOR: Final = 1
+RING_MASTER: Final = 2
+ROLE_RINGS: Final = 3
+
 DEFAULT_SLOTS: Final = 64
+DEFAULT_ROWS: Final = 16_384
+
+
+class Regions(NamedTuple):
+    """The first cell of each region of a table with so many slots and rows, and its length in cells."""
+
+    slots: int
+    slot_histograms: int
+    rings: int
+    row_generations: int
+    row_zeros: int
+    health: int
+    rows: int
+    histograms: int
+    breakers: int
+    limits: int
+    end: int
+
+    @classmethod
+    def of(cls, slots: int, rows: int) -> "Regions":
+        """Lay the regions out one behind the other; those with a part per slot have the slots in the outer order."""
+        sizes = (
+            slots * SLOT_CELLS,
+            slots * HISTOGRAM_CELLS,
+            (slots + ROLE_RINGS) * RING_CELLS,
+            -(-rows // LINE_CELLS) * LINE_CELLS,
+            rows * ROW_ZERO_CELLS,
+            rows * HEALTH_CELLS,
+            slots * rows * ROW_CELLS,
+            slots * rows * HISTOGRAM_CELLS,
+            slots * rows * BREAKER_CELLS,
+            slots * rows * LIMIT_CELLS,
+        )
+        starts = [GLOBAL_END]
+        for size in sizes:
+            starts.append(starts[-1] + size)
+        return cls(*starts)

@@ -18,6 +18,7 @@ from gproxy.store import snapshot_file
 from gproxy.store.base import Key, State
 from gproxy.store.snapshot_file import SnapshotError
 from gproxy.sync.complaint import Complaint
+from gproxy.sync.rows import COUNTED, NoRoom, Rows
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +43,12 @@ class Publisher:
         self._source = source
         self._cells = table.cells
         self._checked: Checked | None = None
-        self._rendered: dict[Key, tuple[Part, bytes]] = {}
+        self._rendered: dict[Key, tuple[Part, int | None, bytes]] = {}
         self._refused: tuple[int, list[str]] = (-1, [])
         self._pending: Content | None = None
         self._trouble = Complaint("cannot write the snapshot, the last good one stays")
         self._on_disk = self._last_good()
+        self._rows = Rows(table, self._on_disk.lines, time.monotonic())
         # A sync that was restarted finds its predecessor's work done.
         self._has_announced = (
             self.has_last_good
@@ -83,7 +85,11 @@ class Publisher:
         if self._checked.problems:
             self._refuse(state.revision, [str(problem) for problem in self._checked.problems])
             return
-        content = Content(state.revision, self._lines(self._checked))
+        try:
+            content = Content(state.revision, self._lines(self._checked, now_s))
+        except NoRoom as problem:
+            self._refuse(state.revision, [str(problem)])
+            return
         if content.revision < self._on_disk.revision:
             log.warning(
                 "the store went back to an older revision",
@@ -135,18 +141,20 @@ class Publisher:
         for problem in problems:
             log.error("refused: %s", problem)
 
-    def _lines(self, checked: Checked) -> list[bytes]:
-        """Return the lines of the snapshot; an object that has not changed is not rendered again."""
-        rendered: dict[Key, tuple[Part, bytes]] = {}
+    def _lines(self, checked: Checked, now_s: float) -> list[bytes]:
+        """Return the lines of the snapshot; an object that has not changed is not rendered again. Raises NoRoom."""
+        counted = [(kind, name) for kind in COUNTED for name in sorted(checked.entities.get(kind, ()))]
+        rows = self._rows.assign(counted, now_s)
+        rendered: dict[Key, tuple[Part, int | None, bytes]] = {}
         lines = []
         for kind, entities in checked.entities.items():
             for name in sorted(entities):
-                entity = entities[name]
+                entity, row = entities[name], rows.get((kind, name))
                 known = self._rendered.get((kind, name))
-                if known is None or known[0] is not entity:
-                    known = entity, snapshot_file.render(kind, normalised(entity))
+                if known is None or known[0] is not entity or known[1] != row:
+                    known = entity, row, snapshot_file.render(kind, normalised(entity), row)
                 rendered[kind, name] = known
-                lines.append(known[1])
+                lines.append(known[2])
         self._rendered = rendered
         return lines
 

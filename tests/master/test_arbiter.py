@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from gproxy.shared import layout
-from gproxy.shared.table import Table
+from tests.harness.memory import table_of
 from tests.harness.waiting import eventually
 from tests.master.running import ROOT, Running, connect
 
@@ -293,7 +293,7 @@ def test_a_killed_master_leaves_no_orphans_and_can_be_started_again(gateway: Run
 
 def test_counters_survive_the_worker(gateway: Running) -> None:
     with gateway:
-        table = Table.open(gateway.run_dir / "shared.mmap")
+        table = table_of(gateway.process.pid)
         for _ in range(5):
             gateway.ask()
         accepted = eventually(lambda: table.total(layout.ACCEPTED) >= 5 and table.total(layout.ACCEPTED))

@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -26,8 +25,8 @@ def sleep(context: Context) -> int:
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[Table]:
-    made = Table.create(tmp_path / "shared.mmap", slots=4)
+def table() -> Iterator[Table]:
+    made = Table.create(slots=4, rows=64)
     yield made
     made.close()
 

@@ -1,6 +1,5 @@
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +10,8 @@ from gproxy.shared.table import Table, now_ms
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[Table]:
-    made = Table.create(tmp_path / "shared.mmap", slots=2)
+def table() -> Iterator[Table]:
+    made = Table.create(slots=2, rows=64)
     made.cells[layout.MASTER_HEARTBEAT] = now_ms()
     yield made
     made.close()

@@ -21,8 +21,8 @@ from tests.master.running import connect
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[Table]:
-    made = Table.create(tmp_path / "shared.mmap", slots=2)
+def table() -> Iterator[Table]:
+    made = Table.create(slots=2, rows=64)
     made.cells[layout.MASTER_HEARTBEAT] = now_ms()
     yield made
     made.close()

@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,8 @@ NOW = Now(monotonic_ms=1_000_000, wall_ms=1_800_000_000_000)
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[Table]:
-    made = Table.create(tmp_path / "shared.mmap", slots=4)
+def table() -> Iterator[Table]:
+    made = Table.create(slots=4, rows=64)
     made.cells[layout.WORKERS_WANTED] = 2
     yield made
     made.close()

@@ -37,8 +37,8 @@ EMPTIED = State(4, {})
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[Table]:
-    table = Table.create(tmp_path / "shared.mmap", 1)
+def table() -> Iterator[Table]:
+    table = Table.create(slots=1)
     yield table
     table.close()
 
@@ -208,9 +208,9 @@ def test_only_what_changed_is_rendered(publisher: Publisher, path: Path, monkeyp
     publisher.offer(GOOD, 0.0)
     rendered = []
 
-    def spy(kind: str, document: dict[str, Any]) -> bytes:
+    def spy(kind: str, document: dict[str, Any], row: int | None) -> bytes:
         rendered.append(document["name"])
-        return snapshot_file_render(kind, document)
+        return snapshot_file_render(kind, document, row)
 
     snapshot_file_render = snapshot_file.render
     monkeypatch.setattr(publish.snapshot_file, "render", spy)

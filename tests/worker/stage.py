@@ -47,7 +47,7 @@ class Stage:
 
     def __init__(self, folder: Path, **sections: Mapping[str, object]) -> None:
         self.settings = settings_with(folder, sections)
-        self.table = Table.create(folder / "shared.mmap", SLOTS)
+        self.table = Table.create(SLOTS, rows=64)
         self.table.claim(0)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.setblocking(False)
