@@ -8,6 +8,7 @@ is a *flip*: a server that comes and goes faster than `fall` can follow stays up
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
@@ -94,6 +95,12 @@ class Health:
         """Return the health to go on with after a restart, when only state and time are known."""
         in_a_row = {State.UNKNOWN: 0, State.UP: 1, State.DOWN: -pace.fall}[self.state]
         return replace(self, in_a_row=in_a_row)
+
+
+def identity(name: str, address: str, scheme: str) -> int:
+    """Return a number, never 0, for one server at one place: what is known of its health belongs to this."""
+    digest = hashlib.blake2b(f"{name} {scheme} {address}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) or 1
 
 
 def first_delay_s(index: int, count: int) -> float:

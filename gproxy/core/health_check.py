@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import re2
@@ -20,6 +21,18 @@ _REGEX_MEMORY: Final = 1 << 20
 _USER_AGENT: Final = "User-Agent: gproxy-health-check"
 
 
+class Fault(StrEnum):
+    """The kinds of failure of a health check, by their public names."""
+
+    CONNECT = "connect"  # refused, unreachable, or a name that nobody knows
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    BROKEN = "broken"  # reset, or closed too early
+    INVALID = "invalid"  # not HTTP
+    STATUS = "status"
+    BODY = "body"
+
+
 @dataclass(frozen=True, slots=True)
 class HttpQuestion:
     """The request of an `http` check, complete as it is sent, and what the answer must be like."""
@@ -31,13 +44,13 @@ class HttpQuestion:
     statuses: frozenset[int]
     is_body_right: Callable[[bytes], bool] | None
 
-    def fault(self, status: int, body: bytes) -> str:
-        """Return in one sentence what is wrong with an answer, "" when it is right."""
+    def fault(self, status: int, body: bytes) -> tuple[Fault, str] | None:
+        """Return what is wrong with an answer, its kind and a sentence; None when it is right."""
         if status not in self.statuses:
-            return f"status {status}, expected {self.expect_status}"
+            return Fault.STATUS, f"status {status}, expected {self.expect_status}"
         if self.is_body_right is not None and not self.is_body_right(body):
-            return f"the body does not match {self.expect_body!r}"
-        return ""
+            return Fault.BODY, f"the body does not match {self.expect_body!r}"
+        return None
 
 
 @dataclass(frozen=True, slots=True)

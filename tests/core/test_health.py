@@ -15,6 +15,7 @@ from gproxy.core.health import (
     Pace,
     State,
     first_delay_s,
+    identity,
     valid_s,
 )
 
@@ -126,6 +127,14 @@ def test_a_restart_goes_on_where_it_was() -> None:
 
 def test_first_checks_spread_over_a_second() -> None:
     assert [first_delay_s(index, 4) for index in range(4)] == [0, 0.25, 0.5, 0.75]
+
+
+def test_health_belongs_to_a_server_at_its_address() -> None:
+    known = identity("u1", "10.0.0.1:80", "http")
+    assert known == identity("u1", "10.0.0.1:80", "http")
+    others = [("u2", "10.0.0.1:80", "http"), ("u1", "10.0.0.1:81", "http"), ("u1", "10.0.0.1:80", "https")]
+    assert len({known, *(identity(*other) for other in others)}) == 4
+    assert 0 < known < 2**64
 
 
 def test_a_verdict_outlives_three_missing_checks() -> None:

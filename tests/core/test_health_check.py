@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from gproxy.core.health import Pace
-from gproxy.core.health_check import Check, HttpQuestion, body_test, compile_check
+from gproxy.core.health_check import Check, Fault, HttpQuestion, body_test, compile_check
 from gproxy.core.model import HealthCheck, normalised
 
 HOST = b"Host: 10.0.0.1:80\r\n"
@@ -57,7 +57,8 @@ def test_the_request() -> None:
     ],
 )
 def test_which_answer_counts(fields: dict[str, Any], status: int, body: bytes, fault: str) -> None:
-    assert question(**fields).fault(status, body) == fault
+    kind = Fault.STATUS if fault.startswith("status") else Fault.BODY
+    assert question(**fields).fault(status, body) == ((kind, fault) if fault else None)
 
 
 def test_an_expression_that_would_take_for_ever_elsewhere() -> None:
