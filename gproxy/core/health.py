@@ -61,12 +61,16 @@ class Health:
     def after(self, is_well: bool, now_s: float, pace: Pace) -> Health:
         """Return the health after one more result."""
         flips = self.flips
-        if self.in_a_row and is_well != (self.in_a_row > 0):
+        if self.turns(is_well):
             flips = (*(then for then in flips if now_s - then < FLIPS_WITHIN_S), now_s)[-_MOST_FLIPS:]
         in_a_row = max(self.in_a_row, 0) + 1 if is_well else min(self.in_a_row, 0) - 1
         state = self._next_state(in_a_row, pace)
         since_s = self.since_s if state is self.state else now_s
         return Health(state, since_s, in_a_row, flips)
+
+    def turns(self, is_well: bool) -> bool:
+        """Tell whether such a result would differ from the one before."""
+        return self.in_a_row != 0 and is_well != (self.in_a_row > 0)
 
     def _next_state(self, in_a_row: int, pace: Pace) -> State:
         if in_a_row >= (pace.rise if self.state is State.DOWN else 1):

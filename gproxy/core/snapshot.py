@@ -8,10 +8,11 @@ Runtime state (pools, balancer positions) lives elsewhere, keyed by the identiti
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from gproxy.core.health import identity
 from gproxy.core.pattern import Pattern
 from gproxy.core.router import Route, Router
 
@@ -81,10 +82,12 @@ class Server:
     """One backend. Connections belong to its `endpoint`, so a new weight or status keeps the pool.
 
     `row` is where its figures are kept in shared memory: the same for as long as there is a server of this name.
+    `identity` stands for its name and address: a verdict on another one is not about this server.
     """
 
     name: str
     row: int
+    identity: int
     weight: int
     endpoint: Endpoint
     host_line: bytes
@@ -101,6 +104,11 @@ class Cluster:
     primary: tuple[Server, ...]
     backup: tuple[Server, ...]
     timeouts: Timeouts
+
+    def without(self, rows: Set[int]) -> tuple[Server, ...]:
+        """Return who takes the traffic when the servers of these rows are passed over."""
+        usable = tuple(server for server in self.primary if server.row not in rows)
+        return usable or tuple(server for server in self.backup if server.row not in rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,12 +129,17 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything of one revision. `compiled` maps the raw line of a document to what was made of it."""
+    """Everything of one revision.
+
+    `clusters_of` says which clusters a server is in, by the server's row; `compiled` maps the raw line of a document
+    to what was made of it.
+    """
 
     revision: int
     router: Router
     endpoints: frozenset[Endpoint]
     clusters: Mapping[str, Cluster]
+    clusters_of: Mapping[int, Sequence[Cluster]]
     compiled: Mapping[bytes, Server | Cluster | Route | None]
 
 
@@ -152,6 +165,7 @@ class SnapshotBuilder:
         self._compiled: dict[bytes, Server | Cluster | Route | None] = {}
         self._servers: dict[str, Server] = {}
         self._clusters: dict[str, Cluster] = {}
+        self._clusters_of: dict[int, list[Cluster]] = {}
         self._router = Router()
 
     def add(self, line: bytes) -> None:
@@ -166,13 +180,17 @@ class SnapshotBuilder:
                 self._router.add(value)
         elif isinstance(value, Cluster):
             self._clusters[value.name] = value
+            for member in value.members:
+                self._clusters_of.setdefault(member.row, []).append(value)
         elif value is not None:
             self._servers[value.name] = value
 
     def build(self) -> Snapshot:
         """Return the finished snapshot; the builder must not be used afterwards."""
         endpoints = frozenset(server.endpoint for server in self._servers.values())
-        return Snapshot(self._revision, self._router, endpoints, self._clusters, self._compiled)
+        return Snapshot(
+            self._revision, self._router, endpoints, self._clusters, self._clusters_of, self._compiled
+        )
 
     def _still_holds(self, value: Server | Cluster | Route) -> bool:
         if isinstance(value, Route):
@@ -184,7 +202,7 @@ class SnapshotBuilder:
     def _compile(self, kind: str, document: Document, rest: Sequence[int]) -> Server | Cluster | Route | None:
         if kind == "server":
             (row,) = rest
-            return _server(document, row)
+            return compile_server(document, row)
         if kind == "cluster":
             return self._cluster(document)
         if kind == "api":
@@ -230,13 +248,15 @@ class SnapshotBuilder:
         )
 
 
-def _server(document: Document, row: int) -> Server:
+def compile_server(document: Document, row: int) -> Server:
+    """Return the server of a normalised document."""
     tls = Tls(**document["tls"]) if document["scheme"] == "https" else None
     endpoint = Endpoint.parse(document["address"], tls)
     host = "localhost" if endpoint.path else document["address"]
     return Server(
         name=document["name"],
         row=row,
+        identity=identity(document["name"], document["address"], document["scheme"]),
         weight=document["weight"],
         endpoint=endpoint,
         host_line=b"Host: %b\r\n" % host.encode("ascii"),
