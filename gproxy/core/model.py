@@ -19,6 +19,9 @@ MOST_PRIORITY: Final = 1_000_000
 #: Longest interval or time-out of a health check, in seconds, and most results in a row to wait for.
 MOST_CHECK_S: Final = 3600
 MOST_IN_A_ROW: Final = 1000
+#: Longest window and longest open time of a circuit breaker, in seconds.
+MOST_WINDOW_S: Final = 3600
+MOST_OPEN_S: Final = 86_400
 
 
 def _path(text: str) -> str:
@@ -52,6 +55,7 @@ CheckHeaderFields = Annotated[
     dict[Annotated[str, AfterValidator(grammar.check_header_name)], HeaderValue], AfterValidator(_in_order)
 ]
 Seconds = Annotated[float, Field(ge=0, le=MOST)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 # Strict about the items, but a JSON array arrives as a list.
 ExactlyOne = Annotated[tuple[T, ...], Field(strict=False, min_length=1, max_length=1)]
 Set = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(grammar.unique)]
@@ -134,6 +138,38 @@ class HealthCheck(Part):
         return self
 
 
+class CircuitBreaker(Part):
+    """When a server or an API is given a rest. A rule whose number is 0 is off; at least one must be on.
+
+    A server's own breaker replaces its cluster's as a whole. With `max_ejected_percent` 0 nothing is ever turned
+    away: states and events show what would have been.
+    """
+
+    consecutive_failures: Annotated[int, Field(ge=0, le=MOST_IN_A_ROW)] = 5
+    failure_percent: Percent = 0.0
+    min_requests: Annotated[int, Field(ge=1, le=MOST)] = 20
+    window_s: Annotated[float, Field(ge=0.1, le=MOST_WINDOW_S)] = 10.0
+    slow_s: Annotated[float, Field(ge=0, le=MOST_WINDOW_S)] = 0.0
+    slow_percent: Percent = 0.0
+    open_s: Annotated[float, Field(ge=0.05, le=MOST_OPEN_S)] = 10.0
+    max_open_s: Annotated[float, Field(ge=0.05, le=MOST_OPEN_S)] = 300.0
+    half_open_percent: Annotated[float, Field(ge=0.1, le=100)] = 10.0
+    half_open_successes: Annotated[int, Field(ge=1, le=1_000_000)] = 5
+    failure_statuses: Annotated[str, AfterValidator(_statuses)] = "500-599"
+    max_ejected_percent: Percent = 100.0
+    share: Literal["node"] = "node"
+
+    @model_validator(mode="after")
+    def _can_open(self) -> Self:
+        if (not self.slow_s) != (not self.slow_percent):
+            raise ValueError("slow_s and slow_percent go together")
+        if not (self.consecutive_failures or self.failure_percent or self.slow_percent):
+            raise ValueError("never opens: consecutive_failures, failure_percent and slow_percent are all 0")
+        if self.max_open_s < self.open_s and "max_open_s" in self.model_fields_set:
+            raise ValueError("max_open_s is less than open_s")
+        return self
+
+
 class Server(Part):
     """A backend. `name` defaults to the address."""
 
@@ -144,6 +180,7 @@ class Server(Part):
     status: Literal["up", "down", "drain"] = "up"
     backup: bool = False
     health_check: HealthCheck | None = None
+    circuit_breaker: CircuitBreaker | None = None
     tls: Tls = Tls()
 
     @model_validator(mode="after")
@@ -156,13 +193,14 @@ class Server(Part):
 class Cluster(Part):
     """Servers that provide the same service.
 
-    Its timeouts are defaults for the APIs that use it, its health check is one for its servers.
+    Its timeouts are defaults for the APIs that use it, its health check and its circuit breaker are for its servers.
     """
 
     name: Name
     servers: Set[Name] = ()
     load_balance: Literal["round_robin"] = "round_robin"
     health_check: HealthCheck | None = None
+    circuit_breaker: CircuitBreaker | None = None
     timeouts: Timeouts = Timeouts()
 
 
@@ -184,6 +222,7 @@ class Api(Part):
     preserve_host: bool = True
     request_headers: HeaderEdits = HeaderEdits()
     response_headers: HeaderEdits = HeaderEdits()
+    circuit_breaker: CircuitBreaker | None = None
     timeouts: Timeouts = Timeouts()
     nodes: ExactlyOne[Node]
     tags: Set[Name] = ()

@@ -20,6 +20,8 @@ Objects = Mapping[str, Mapping[str, Document]]
 KINDS: Final = tuple(MODELS)
 #: Kind -> its name in files, REST paths and problems.
 PLURALS: Final = {kind: kind + "s" for kind in KINDS}
+#: What a cluster may give its servers, but each server has once on a node -> what that does to the server.
+ONE_PER_SERVER: Final = {"health_check": "check", "circuit_breaker": "protect"}
 #: A list that belongs to the configuration language, but must be empty in this version.
 NOT_YET_LISTS: Final = frozenset({"routings"})
 
@@ -68,7 +70,8 @@ def check(objects: Objects, known: Checked | None = None) -> Checked:
             if entity is not None:
                 found[name] = entity
     problems.extend(_dangling(objects))
-    problems.extend(_checked_twice(entities))
+    for field, verb in ONE_PER_SERVER.items():
+        problems.extend(_given_twice(entities, field, verb))
     return Checked(entities, problems, objects)
 
 
@@ -105,20 +108,20 @@ def _dangling(objects: Objects) -> Iterator[Problem]:
                 yield Problem(path, f'there is no cluster "{cluster}"')
 
 
-def _checked_twice(entities: Mapping[str, Mapping[str, Part]]) -> Iterator[Problem]:
-    """Yield the servers whose clusters want different health checks: a server is asked once per node."""
+def _given_twice(entities: Mapping[str, Mapping[str, Part]], field: str, verb: str) -> Iterator[Problem]:
+    """Yield the servers whose clusters differ in a `field` of which a server has one on a node."""
     first: dict[str, Cluster] = {}
     for cluster in entities["cluster"].values():
-        if not isinstance(cluster, Cluster) or cluster.health_check is None:
+        if not isinstance(cluster, Cluster) or getattr(cluster, field) is None:
             continue
         for name in cluster.servers:
             server = entities["server"].get(name)
-            if not isinstance(server, Server) or server.health_check is not None:
+            if not isinstance(server, Server) or getattr(server, field) is not None:
                 continue
             other = first.setdefault(name, cluster)
-            if other.health_check != cluster.health_check:
-                both = f'the clusters "{other.name}" and "{cluster.name}" check it differently'
-                yield Problem(f"servers[{name}].health_check", f"{both}: give the server one of its own")
+            if getattr(other, field) != getattr(cluster, field):
+                both = f'the clusters "{other.name}" and "{cluster.name}" {verb} it differently'
+                yield Problem(f"servers[{name}].{field}", f"{both}: give the server one of its own")
 
 
 def _items(document: Any, field: str) -> list[Any]:

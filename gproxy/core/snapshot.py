@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gproxy.core.health import identity
+from gproxy.core.breaker import Breaker
 from gproxy.core.pattern import Pattern
 from gproxy.core.router import Route, Router
 
@@ -93,16 +94,22 @@ class Server:
     host_line: bytes
     is_up: bool
     is_backup: bool
+    breaker: Breaker | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cluster:
-    """Servers of one service: `primary` take the traffic, `backup` only while there is no primary."""
+    """Servers of one service: `primary` take the traffic, `backup` only while there is no primary.
+
+    `breaker` is for the servers that have none of their own; `is_guarded` says whether any server has one here.
+    """
 
     name: str
     members: tuple[Server, ...]
     primary: tuple[Server, ...]
     backup: tuple[Server, ...]
+    breaker: Breaker | None
+    is_guarded: bool
     timeouts: Timeouts
 
     def without(self, rows: Set[int]) -> tuple[Server, ...]:
@@ -119,6 +126,7 @@ class Api:
     row: int
     is_up: bool
     cluster: Cluster
+    breaker: Breaker | None
     preserve_host: bool
     connect_s: float
     response_s: float
@@ -213,11 +221,14 @@ class SnapshotBuilder:
     def _cluster(self, document: Document) -> Cluster:
         members = tuple(self._servers[name] for name in document["servers"])
         up = [server for server in members if server.is_up and server.weight]
+        breaker = Breaker.compiled(document["circuit_breaker"])
         return Cluster(
             name=document["name"],
             members=members,
             primary=tuple(server for server in up if not server.is_backup),
             backup=tuple(server for server in up if server.is_backup),
+            breaker=breaker,
+            is_guarded=breaker is not None or any(server.breaker is not None for server in up),
             timeouts=Timeouts(**document["timeouts"]),
         )
 
@@ -231,6 +242,7 @@ class SnapshotBuilder:
             row=row,
             is_up=document["status"] == "up",
             cluster=cluster,
+            breaker=Breaker.compiled(document["circuit_breaker"]),
             preserve_host=document["preserve_host"],
             connect_s=timeouts.connect_s or 0,
             response_s=timeouts.response_s or 0,
@@ -262,4 +274,5 @@ def compile_server(document: Document, row: int) -> Server:
         host_line=b"Host: %b\r\n" % host.encode("ascii"),
         is_up=document["status"] == "up",
         is_backup=document["backup"],
+        breaker=Breaker.compiled(document["circuit_breaker"]),
     )

@@ -169,7 +169,16 @@ HEALTH_UP: Final = 1
 HEALTH_DOWN: Final = 2
 HEALTH_NAMES: Final = ("unknown", "up", "down")
 
-#: Registers of the circuit breaker, from `Table.breaker_base(slot, row)`: one set per worker and row.
+#: Registers of the circuit breaker, from `Table.breaker_base(slot, row)`: one set per worker and row. How they are
+#: packed, and why they can be read while others write, is in shared/circuits.py.
+BREAKER_WORD: Final = 0  # the last move that this slot made, with its epoch
+BREAKER_SINCE: Final = 1  # two cells: when that was (monotonic us), the even and the odd epochs
+BREAKER_RUN: Final = 3  # failures in a row
+BREAKER_SUCCESSES: Final = 4  # counts successes, never zeroed
+BREAKER_ARRIVALS: Final = 5  # half-open: arrived, admitted
+BREAKER_PROBES: Final = 6  # half-open: succeeded, pending
+BREAKER_PROBES_DUE: Final = 7  # when the last pending probe must have reported (monotonic us)
+BREAKER_WINDOW: Final = 8  # window.CELLS of them
 BREAKER_CELLS: Final = 64
 #: Registers of limits, from `Table.limit_base(slot, row)`: one set per worker and row.
 LIMIT_CELLS: Final = 32
@@ -197,6 +206,7 @@ class Regions(NamedTuple):
     row_generations: int
     row_zeros: int
     health: int
+    moves: int
     rows: int
     histograms: int
     breakers: int
@@ -213,6 +223,7 @@ class Regions(NamedTuple):
             -(-rows // LINE_CELLS) * LINE_CELLS,
             rows * ROW_ZERO_CELLS,
             rows * HEALTH_CELLS,
+            -(-slots // LINE_CELLS) * LINE_CELLS,
             slots * rows * ROW_CELLS,
             slots * rows * HISTOGRAM_CELLS,
             slots * rows * BREAKER_CELLS,

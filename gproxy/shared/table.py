@@ -106,6 +106,10 @@ class Table:
         """Return the first of the BREAKER_CELLS of a row in a slot."""
         return self._regions.breakers + self._place(slot, row) * layout.BREAKER_CELLS
 
+    def moves(self) -> memoryview:
+        """Return the cells, one per slot, that count the moves of circuits which the slot's workers have made."""
+        return self.cells[self._regions.moves : self._regions.moves + self.slots]
+
     def limit_base(self, slot: int, row: int) -> int:
         """Return the first of the LIMIT_CELLS of a row in a slot."""
         return self._regions.limits + self._place(slot, row) * layout.LIMIT_CELLS

@@ -30,6 +30,7 @@ def servers(draw: st.DrawFn) -> dict[str, Any]:
         "status": st.sampled_from(["up", "down", "drain"]),
         "backup": st.booleans(),
         "health_check": st.one_of(st.none(), health_checks()),
+        "circuit_breaker": st.one_of(st.none(), circuit_breakers()),
     }
     return document | draw(st.fixed_dictionaries({}, optional=optional))
 
@@ -54,6 +55,16 @@ def health_checks() -> st.SearchStrategy[dict[str, Any]]:
     }
     bare = st.fixed_dictionaries({"type": st.sampled_from(["tcp", "off"])}, optional=some)
     return st.one_of(bare, st.fixed_dictionaries({}, optional=some | asked))
+
+
+def circuit_breakers() -> st.SearchStrategy[dict[str, Any]]:
+    optional = {
+        "consecutive_failures": st.integers(1, 1000),
+        "failure_percent": st.floats(0, 100),
+        "open_s": st.floats(0.05, 300),
+        "failure_statuses": st.sampled_from(["500-599", "502, 503,504"]),
+    }
+    return st.fixed_dictionaries({}, optional=optional)
 
 
 def timeouts() -> st.SearchStrategy[dict[str, Any]]:
@@ -91,6 +102,7 @@ def configurations(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
             "preserve_host": st.booleans(),
             "request_headers": header_edits(),
             "timeouts": timeouts(),
+            "circuit_breaker": circuit_breakers(),
             "tags": unique_lists(names),
         },
     )

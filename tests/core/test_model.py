@@ -16,6 +16,10 @@ def checked(**fields: Any) -> dict[str, Any]:
     return {**SERVER, "health_check": fields}
 
 
+def guarded(**fields: Any) -> dict[str, Any]:
+    return {**SERVER, "circuit_breaker": fields}
+
+
 def problem_of(kind: str, document: dict[str, Any]) -> str:
     with pytest.raises(ValidationError) as caught:
         MODELS[kind].model_validate(document)
@@ -32,6 +36,7 @@ def test_a_server_with_every_default() -> None:
         "status": "up",
         "backup": False,
         "health_check": None,
+        "circuit_breaker": None,
         "tls": {
             "verify": True,
             "server_name": None,
@@ -49,6 +54,7 @@ def test_a_cluster_with_every_default() -> None:
         "servers": [],
         "load_balance": "round_robin",
         "health_check": None,
+        "circuit_breaker": None,
         "timeouts": {"connect_s": None, "response_s": None, "total_s": None},
     }
 
@@ -65,6 +71,7 @@ def test_an_api_with_every_default() -> None:
         "preserve_host": True,
         "request_headers": edits,
         "response_headers": edits,
+        "circuit_breaker": None,
         "timeouts": {"connect_s": None, "response_s": None, "total_s": None},
         "nodes": [{"cluster": "users"}],
         "tags": [],
@@ -88,6 +95,25 @@ def test_a_health_check_with_every_default() -> None:
     explicit = {**SERVER, "health_check": {"interval_s": 5, "timeout_s": 3}}
     assert json.dumps(normalised(MODELS["server"].model_validate(explicit))["health_check"]) == json.dumps(document)
     assert compact(MODELS["server"].model_validate(explicit))["health_check"] == {}
+
+
+def test_a_circuit_breaker_with_every_default() -> None:
+    document = normalised(MODELS["api"].model_validate({**API, "circuit_breaker": {}}))["circuit_breaker"]
+    assert document == {
+        "consecutive_failures": 5,
+        "failure_percent": 0,
+        "min_requests": 20,
+        "window_s": 10,
+        "slow_s": 0,
+        "slow_percent": 0,
+        "open_s": 10,
+        "max_open_s": 300,
+        "half_open_percent": 10,
+        "half_open_successes": 5,
+        "failure_statuses": "500-599",
+        "max_ejected_percent": 100,
+        "share": "node",
+    }
 
 
 def test_compact_holds_only_what_is_not_a_default() -> None:
@@ -129,6 +155,15 @@ def test_equal_meaning_has_one_form() -> None:
         ("server", checked(timeout_s=0), "greater than or equal to 0.05"),
         ("server", checked(rise=0), "greater than or equal to 1"),
         ("server", checked(fall=1001), "less than or equal to 1000"),
+        ("server", guarded(consecutive_failures=0), "never opens"),
+        ("server", guarded(slow_s=1), "go together"),
+        ("server", guarded(slow_percent=50), "go together"),
+        ("server", guarded(failure_percent=101), "less than or equal to 100"),
+        ("server", guarded(half_open_percent=0), "greater than or equal to 0.1"),
+        ("server", guarded(open_s=0), "greater than or equal to 0.05"),
+        ("server", guarded(open_s=10, max_open_s=5), "less than open_s"),
+        ("server", guarded(failure_statuses="5xx"), "statuses and ranges"),
+        ("server", guarded(share="cluster"), "node"),
         ("server", {**SERVER, "scheme": "https", "tls": {"cert_file": "/a"}}, "go together"),
         ("cluster", {"name": "c", "servers": ["a", "a"]}, "listed twice"),
         ("api", {**API, "path": "no-slash"}, "path"),
@@ -147,6 +182,7 @@ def test_refused(kind: str, document: dict[str, Any], reason: str) -> None:
 def test_field_names_of_parts() -> None:
     assert field_names("server", ("tls",))[0] == "verify"
     assert field_names("server", ("health_check",))[0] == "type"
+    assert field_names("api", ("circuit_breaker",))[0] == "consecutive_failures"
     assert field_names("api", ("nodes", 0)) == ["cluster"]
     assert field_names("api", ("request_headers",)) == ["set", "add", "remove"]
 
