@@ -45,7 +45,11 @@ MAY_IMPORT = {
         "gproxy.logs",
         "gproxy.role",
     ),
-    "gproxy.monitor": ("gproxy.shared", "gproxy.core", "gproxy.settings", "gproxy.logs", "gproxy.role"),
+    "gproxy.monitor": (
+        *("gproxy.shared", "gproxy.core", "gproxy.settings", "gproxy.logs", "gproxy.role"),
+        # Health checks connect to servers exactly as the workers do.
+        *("gproxy.store.snapshot_file", "gproxy.worker.connector"),
+    ),
     "gproxy.master": ("gproxy.shared", "gproxy.settings", "gproxy.settings_values", "gproxy.logs", "gproxy.role"),
     "gproxy.ctl": ("gproxy.store", "gproxy.core", "gproxy.settings"),
     "gproxy.__main__": ("gproxy.master", "gproxy.settings", "gproxy.logs", "gproxy.role", "gproxy.shared"),
