@@ -196,9 +196,7 @@ class SnapshotBuilder:
     def build(self) -> Snapshot:
         """Return the finished snapshot; the builder must not be used afterwards."""
         endpoints = frozenset(server.endpoint for server in self._servers.values())
-        return Snapshot(
-            self._revision, self._router, endpoints, self._clusters, self._clusters_of, self._compiled
-        )
+        return Snapshot(self._revision, self._router, endpoints, self._clusters, self._clusters_of, self._compiled)
 
     def _still_holds(self, value: Server | Cluster | Route) -> bool:
         if isinstance(value, Route):

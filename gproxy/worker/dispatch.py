@@ -45,9 +45,12 @@ class Dispatcher:
         """
         runtime, cluster = self._runtime, api.cluster
         balancer = runtime.balancers.get(cluster) or runtime.balancer(cluster)
-        exchange.server = server = balancer.pick(cluster.primary or cluster.backup)
+        servers = cluster.primary or cluster.backup
+        if runtime.health.passed_over:
+            servers = runtime.health.passed_over.get(cluster, servers)
+        exchange.server = server = balancer.pick(servers)
         if server is None:
-            raise NoServer("No server is available for this request.", f"cluster {cluster.name} has no usable server")
+            raise NoServer("No server is available for this request.", runtime.health.reason(cluster))
         pool = runtime.pools.get(server) or runtime.pool(server)
         request = _request(exchange, api, server)
         upstream = pool.take()

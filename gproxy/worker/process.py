@@ -78,6 +78,7 @@ class Process:
     def _on_tick(self) -> None:
         self._runtime.deadlines.sweep()
         self._current.check()
+        self._runtime.health.look(self._runtime.snapshot)
         self._ticks += 1
         if self._ticks % _TICKS_PER_HEARTBEAT == 0:
             self._cells[self._base + layout.HEARTBEAT] = now_ms()

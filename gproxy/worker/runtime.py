@@ -18,6 +18,7 @@ from gproxy.shared.table import now_ms
 from gproxy.worker.access import FORMATS, AccessLog
 from gproxy.worker.deadlines import NEVER, Deadlines
 from gproxy.worker.gateway import Gateway
+from gproxy.worker.health import HealthView
 from gproxy.worker.link import hub, switch
 from gproxy.worker.record import Recorder
 from gproxy.worker.upstream import Pool
@@ -51,6 +52,7 @@ class Runtime:
         self._upstream_idle_s = timeouts.upstream_idle_s or NEVER
         self.deadlines = Deadlines(timeouts.body_s)
         self.snapshot: Snapshot | None = None
+        self.health = HealthView(context.table)
         self.draining = False
         self.clients: set[Client] = set()
         self.cells, self.base = context.table.cells, context.table.base(context.slot)
@@ -166,6 +168,7 @@ class Runtime:
     def use(self, snapshot: Snapshot) -> None:
         """Serve from `snapshot` from now on; requests in flight finish on the one they began with."""
         self.snapshot = snapshot
+        self.health.look(snapshot)
         self.pools.clear()
         self.balancers.clear()
         for endpoint in [known for known in self._pool_of if known not in snapshot.endpoints]:
