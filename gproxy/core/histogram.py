@@ -5,6 +5,7 @@ of a bucket is at most 1/32 (3.2 %) away from anything in it. One bucket below t
 everything longer.
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Final
@@ -42,6 +43,10 @@ def bounds(index: int) -> tuple[int, int]:
     low = (STEPS + step) * width
     return low, low + width
 
+
+#: `bucket(4 * n) == NEAR[n]` for n < NEAR_END, at a quarter of the cost. No bucket is narrower than 4 us.
+NEAR_END: Final = 1 << 14
+NEAR: Final = array("H", (bucket(4 * n) for n in range(NEAR_END)))
 
 #: What a time in each bucket is taken for.
 MIDDLES_US: Final = tuple(sum(bounds(index)) / 2 for index in range(BUCKETS))

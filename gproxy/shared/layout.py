@@ -63,7 +63,6 @@ GAUGES: Final = range(8)
 
 # Counters: never zeroed.
 ACCEPTED: Final = 8
-REQUESTS: Final = 9
 STATUS_1XX: Final = 10
 STATUS_2XX: Final = 11
 STATUS_3XX: Final = 12
@@ -79,13 +78,14 @@ UPSTREAM_REUSED: Final = 21
 RESENDS: Final = 22
 REFUSED_CONNECTIONS: Final = 23
 LOG_DROPPED: Final = 24
-TIME_US: Final = 25  # sum of what the slot's histogram counts
 SLOT_CELLS: Final = 64
+
+#: Every request ends in exactly one of these, so their sum is the number of requests that are over.
+OUTCOMES: Final = range(STATUS_1XX, CLIENT_GONE + 1)
 
 #: Public names of the counters, in file order: the keys of /stats.
 COUNTER_NAMES: Final = {
     "accepted": ACCEPTED,
-    "requests": REQUESTS,
     "status_1xx": STATUS_1XX,
     "status_2xx": STATUS_2XX,
     "status_3xx": STATUS_3XX,
@@ -120,7 +120,7 @@ ROW_QUEUED: Final = 4  # requests that wait for a place
 ROW_GAUGES: Final = range(8)
 
 # Counters: never zeroed. A new owner of a row begins at the row's zero line, see ROW_ZERO.
-ROW_REQUESTS: Final = 8
+ROW_UNANSWERED: Final = 8  # attempts that ended without a response head
 ROW_STATUS_1XX: Final = 9
 ROW_STATUS_2XX: Final = 10
 ROW_STATUS_3XX: Final = 11
@@ -132,12 +132,14 @@ ROW_BYTES_IN: Final = 16
 ROW_BYTES_OUT: Final = 17
 ROW_RETRIES: Final = 18
 ROW_REJECTED: Final = 19  # turned away by a limit or an open circuit breaker
-ROW_TIME_US: Final = 20  # sum of what the row's histogram counts
 ROW_CELLS: Final = 32
+
+#: Every request ends in exactly one of these, so their sum is the number of requests that are over.
+ROW_OUTCOMES: Final = range(ROW_UNANSWERED, ROW_CLIENT_GONE + 1)
 
 #: Public names of the row counters: the keys of /stats.
 ROW_COUNTER_NAMES: Final = {
-    "requests": ROW_REQUESTS,
+    "unanswered": ROW_UNANSWERED,
     "status_1xx": ROW_STATUS_1XX,
     "status_2xx": ROW_STATUS_2XX,
     "status_3xx": ROW_STATUS_3XX,

@@ -168,7 +168,7 @@ class Table:
             self.cells[start : start + rows * layout.ROW_CELLS : layout.ROW_CELLS] = zeros
 
     def total(self, cell: int) -> int:
-        """Return the sum of one slot cell (an offset such as `layout.REQUESTS`) over all slots."""
+        """Return the sum of one slot cell (an offset such as `layout.ACCEPTED`) over all slots."""
         start = self._regions.slots
         return sum(self.cells[start + cell : start + self.slots * layout.SLOT_CELLS : layout.SLOT_CELLS].tolist())
 

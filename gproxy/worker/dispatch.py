@@ -20,6 +20,7 @@ from gproxy.worker.upstream import Pool, Upstream, UpstreamBroken
 if TYPE_CHECKING:
     from gproxy.core.snapshot import Api, Server
     from gproxy.worker.exchange import Exchange
+    from gproxy.worker.record import Recorder
     from gproxy.worker.runtime import Runtime
 
 #: methods that may be sent again when nobody knows whether they arrived (RFC 9110 9.2.2)
@@ -34,8 +35,9 @@ _NO_ANSWER = "The server closed the connection without an answer."
 class Dispatcher:
     """Chooses a server and carries one exchange to it; one per worker."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, recorder: Recorder) -> None:
         self._runtime = runtime
+        self._recorder = recorder
         self._heads: dict[bytes, ResponseHead] = {}
 
     def dispatch(self, exchange: Exchange, api: Api) -> None:
@@ -48,9 +50,10 @@ class Dispatcher:
         servers = cluster.primary or cluster.backup
         if runtime.health.passed_over:
             servers = runtime.health.passed_over.get(cluster, servers)
-        exchange.server = server = balancer.pick(servers)
+        server = balancer.pick(servers)
         if server is None:
             raise NoServer("No server is available for this request.", runtime.health.reason(cluster))
+        self._recorder.attempt(exchange, server)
         pool = runtime.pools.get(server) or runtime.pool(server)
         request = _request(exchange, api, server)
         upstream = pool.take()

@@ -26,12 +26,15 @@ class Exchange:
     `body` is what has arrived of the request's body, framed as it is sent on; `left` counts the bytes still to come,
     -1 for a chunked body whose `decoder` goes on. `forward` are the field lines for the server once a filter has
     edited them. `status` is 0 until a response was begun. `received` and `sent` count body bytes of the request and
-    bytes of the response. `deadline` ends the total time limit (monotonic seconds). `code` and `reason` say why the
-    gateway answered instead of a server.
+    bytes of the response. `attempted` is since when `server` has been busy with it; `answered` is when a response head
+    came whose body did not come with it, 0 otherwise. `deadline` ends the total time limit (all monotonic seconds).
+    `code` and `reason` say why the gateway answered instead of a server.
     """
 
     __slots__ = (
+        "answered",
         "api",
+        "attempted",
         "body",
         "client",
         "code",
@@ -61,7 +64,7 @@ class Exchange:
         self.minor = minor
         self.fields = fields
         self.keeps_alive = not fields.close and (minor == b"1" or fields.keep_alive)
-        self.started = monotonic()
+        self.started = self.attempted = monotonic()
         runtime = client.runtime
         self.request_id = runtime.id_prefix + b"%x" % next(runtime.id_numbers)
         self.body = b""
@@ -69,6 +72,7 @@ class Exchange:
         self.received = 0
         self.sent = 0
         self.status = 0
+        self.answered = 0.0
         self.deadline = NEVER
         self.api: Api | None = None
         self.server: Server | None = None

@@ -74,7 +74,8 @@ class Runtime:
             add, line = self.access_log.add, FORMATS[context.settings.log.access_format]
             trusted = context.settings.gproxy.trusted_proxies
             access = lambda exchange: add(line(exchange, trusted))  # noqa: E731
-        gateway = Gateway(self, Recorder(self.cells, self.base, access))
+        self.recorder = Recorder(context.table, context.slot, access)
+        gateway = Gateway(self, self.recorder)
         self.handle, self.refuse = gateway.handle, gateway.refuse
 
     # -- greenlets ---------------------------------------------------------------------------------------------

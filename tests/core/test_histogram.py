@@ -9,6 +9,8 @@ from gproxy.core.histogram import (
     BUCKETS,
     LONGEST_US,
     MIDDLES_US,
+    NEAR,
+    NEAR_END,
     SHORTEST_US,
     bounds,
     bucket,
@@ -37,6 +39,11 @@ def test_buckets_follow_each_other_without_a_gap() -> None:
 @given(st.integers(SHORTEST_US, LONGEST_US - 1))
 def test_the_middle_of_a_bucket_is_close_to_all_it_counts(us: int) -> None:
     assert abs(MIDDLES_US[bucket(us)] - us) <= us / 31
+
+
+def test_the_table_of_short_times_says_the_same() -> None:
+    for us in range(0, 4 * NEAR_END, 3):
+        assert NEAR[us // 4] == bucket(us)
 
 
 @pytest.mark.parametrize("index", [-1, BUCKETS])

@@ -26,3 +26,15 @@ def test_regions_follow_each_other_and_begin_on_lines() -> None:
     assert list(regions) == sorted(regions)
     assert all(start % layout.LINE_CELLS == 0 for start in regions)
     assert regions.slots == layout.GLOBAL_END
+
+
+def test_outcomes_are_a_run_of_cells_in_slots_and_rows_alike() -> None:
+    """The recorder turns a status into one offset, which fits both after a shift."""
+    shift = layout.STATUS_1XX - layout.ROW_STATUS_1XX
+    for name in ("STATUS_1XX", "STATUS_2XX", "STATUS_3XX", "STATUS_4XX", "STATUS_5XX", "CLIENT_GONE"):
+        cell = getattr(layout, name)
+        assert cell in layout.OUTCOMES
+        assert cell - shift == getattr(layout, f"ROW_{name}")
+        assert cell - shift in layout.ROW_OUTCOMES
+    assert (len(layout.OUTCOMES), len(layout.ROW_OUTCOMES)) == (6, 7)
+    assert layout.ROW_ACTIVE == 0, "the recorder takes it for granted"

@@ -20,17 +20,17 @@ def table() -> Iterator[Table]:
 
 def test_every_process_that_attaches_sees_the_same_cells(table: Table) -> None:
     other = Table.attach(os.dup(table.fd))
-    table.cells[table.base(3) + layout.REQUESTS] += 7
+    table.cells[table.base(3) + layout.STATUS_2XX] += 7
     assert (other.slots, other.rows) == (4, 64)
-    assert other.cells[other.base(3) + layout.REQUESTS] == 7
-    assert other.total(layout.REQUESTS) == 7
+    assert other.cells[other.base(3) + layout.STATUS_2XX] == 7
+    assert other.total(layout.STATUS_2XX) == 7
     other.close()
 
 
 def test_claim_and_release_zero_gauges_and_keep_counters(table: Table) -> None:
     base = table.base(1)
     table.cells[base + layout.CONNECTIONS] = 5
-    table.cells[base + layout.REQUESTS] = 6
+    table.cells[base + layout.STATUS_2XX] = 6
     table.claim(1)
     assert table.cells[base + layout.CONNECTIONS] == 0
     assert table.cells[base + layout.STATE] == layout.STATE_STARTING
@@ -38,7 +38,7 @@ def test_claim_and_release_zero_gauges_and_keep_counters(table: Table) -> None:
     table.cells[base + layout.ACTIVE] = 2
     table.release(1)
     assert [table.cells[base + gauge] for gauge in layout.GAUGES] == [0] * len(layout.GAUGES)
-    assert table.cells[base + layout.REQUESTS] == 6
+    assert table.cells[base + layout.STATUS_2XX] == 6
 
 
 def test_gauges_of_rows_go_with_their_worker_and_counters_stay(table: Table) -> None:
@@ -50,14 +50,14 @@ def test_gauges_of_rows_go_with_their_worker_and_counters_stay(table: Table) -> 
             base = table.row_base(slot, row)
             cells[base + layout.ROW_ACTIVE] = 5
             cells[base + layout.ROW_EWMA_US] = 6
-            cells[base + layout.ROW_REQUESTS] = 7
+            cells[base + layout.ROW_STATUS_2XX] = 7
     table.claim(1)
     table.release(0)
     assert table.row_total(2, layout.ROW_ACTIVE) == 5, "a slot that was never used is not looked at"
     table.release(1)
     for row in (0, 2):
         assert table.row_total(row, layout.ROW_ACTIVE) == table.row_total(row, layout.ROW_EWMA_US) == 0
-        assert table.row_total(row, layout.ROW_REQUESTS) == 14
+        assert table.row_total(row, layout.ROW_STATUS_2XX) == 14
 
 
 def test_no_cell_belongs_to_two() -> None:
@@ -111,7 +111,7 @@ def test_only_what_is_used_takes_memory() -> None:
     assert len(table.cells) * layout.CELL_BYTES > 1 << 30
     table.claim(0)
     for row in range(100):
-        table.cells[table.row_base(0, row) + layout.ROW_REQUESTS] += 1
+        table.cells[table.row_base(0, row) + layout.ROW_STATUS_2XX] += 1
     assert os.fstat(table.fd).st_blocks * 512 < 1 << 17
     table.close()
 

@@ -92,11 +92,11 @@ def test_a_new_owner_begins_at_the_sum_of_all_slots(table: Table) -> None:
     table.cells[layout.SLOTS_USED] = 2
     for slot, count in ((0, 3), (1, 4)):
         base = table.row_base(slot, 0)
-        table.cells[base + layout.ROW_REQUESTS] = count
+        table.cells[base + layout.ROW_STATUS_2XX] = count
         table.cells[base + layout.ROW_ACTIVE] = 1
         table.cells[table.histogram_base(slot, 0) + 5] = count
     assert numbers(rows, "b", 100.0) == [0]
     zero = table.zero_base(0)
     line = table.cells[zero : zero + layout.ROW_ZERO_CELLS].tolist()
-    assert line[layout.ROW_REQUESTS] == line[layout.ROW_CELLS + 5] == 7
+    assert line[layout.ROW_STATUS_2XX] == line[layout.ROW_CELLS + 5] == 7
     assert sum(line) == 14, "gauges have no zero line"

@@ -90,7 +90,7 @@ class Stage:
         return peer
 
     def cell(self, offset: int) -> int:
-        """Return a cell of the worker's slot, `layout.REQUESTS` for example."""
+        """Return a cell of the worker's slot, `layout.STATUS_2XX` for example."""
         return self.runtime.cells[self.runtime.base + offset]
 
     def is_quiet(self) -> bool:
