@@ -89,6 +89,13 @@ def header_name(text: str) -> str:
     return text
 
 
+def cookie_name(text: str) -> str:
+    """Check the name of a cookie (RFC 6265 section 4.1.1)."""
+    if TOKEN.fullmatch(text) is None:
+        raise ValueError(f'"{text}" is not a cookie name')
+    return text
+
+
 def check_header_name(text: str) -> str:
     """Check the name of a header field that a health check sends; Host is one of them."""
     return text if text.lower() == "host" else header_name(text)

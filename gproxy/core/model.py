@@ -10,8 +10,9 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from gproxy.core import grammar, health_check, statuses
+from gproxy.core import grammar, health_check, request_key, statuses
 from gproxy.core.pattern import Pattern
+from gproxy.core.retry import IDEMPOTENT_NAME
 
 #: Largest number of a limit: far above any use, far below what a counter cell holds.
 MOST: Final = 1_000_000_000
@@ -19,6 +20,10 @@ MOST_PRIORITY: Final = 1_000_000
 #: Longest interval or time-out of a health check, in seconds, and most results in a row to wait for.
 MOST_CHECK_S: Final = 3600
 MOST_IN_A_ROW: Final = 1000
+#: Most attempts at one request, the longest wait between two, and the longest slow start of a server.
+MOST_ATTEMPTS: Final = 10
+MOST_BACKOFF_MS: Final = 60_000
+MOST_SLOW_START_S: Final = 3600
 #: Longest window and longest open time of a circuit breaker, in seconds.
 MOST_WINDOW_S: Final = 3600
 MOST_OPEN_S: Final = 86_400
@@ -38,6 +43,17 @@ def _statuses(text: str) -> str:
     if not statuses.parse(text):
         raise ValueError("must name at least one status")
     return text
+
+
+def _statuses_or_none(text: str) -> str:
+    statuses.parse(text)
+    return text
+
+
+def _retry_methods(text: str) -> str:
+    if text == IDEMPOTENT_NAME:
+        return text
+    return ",".join(grammar.unique(tuple(grammar.method(method.strip()) for method in text.split(","))))
 
 
 def _body(text: str) -> str:
@@ -170,6 +186,21 @@ class CircuitBreaker(Part):
         return self
 
 
+class Retry(Part):
+    """When a request is sent again. An API's own replaces its cluster's as a whole; with `attempts` 1 it is off.
+
+    `methods` may be sent again after they were sent once: `idempotent`, or a list such as "GET,POST". `report` tells
+    the client in X-Gateway-Attempts how many attempts its request took.
+    """
+
+    attempts: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)] = 2
+    per_try_timeout_s: Seconds = 0.0
+    statuses: Annotated[str, AfterValidator(_statuses_or_none)] = ""
+    methods: Annotated[str, AfterValidator(_retry_methods)] = IDEMPOTENT_NAME
+    backoff_ms: Annotated[float, Field(ge=0, le=MOST_BACKOFF_MS)] = 25.0
+    report: bool = False
+
+
 class Server(Part):
     """A backend. `name` defaults to the address."""
 
@@ -179,6 +210,7 @@ class Server(Part):
     weight: Annotated[int, Field(ge=0, le=1000)] = 1
     status: Literal["up", "down", "drain"] = "up"
     backup: bool = False
+    slow_start_s: Annotated[float, Field(ge=0, le=MOST_SLOW_START_S)] = 0.0
     health_check: HealthCheck | None = None
     circuit_breaker: CircuitBreaker | None = None
     tls: Tls = Tls()
@@ -198,10 +230,21 @@ class Cluster(Part):
 
     name: Name
     servers: Set[Name] = ()
-    load_balance: Literal["round_robin"] = "round_robin"
+    load_balance: Literal["round_robin", "least_conn", "p2c", "random", "consistent_hash"] = "round_robin"
+    hash_on: Annotated[str, AfterValidator(request_key.check)] | None = None
+    sticky_cookie: Annotated[str, AfterValidator(grammar.cookie_name)] | None = None
     health_check: HealthCheck | None = None
     circuit_breaker: CircuitBreaker | None = None
+    retry: Retry | None = None
     timeouts: Timeouts = Timeouts()
+
+    @model_validator(mode="after")
+    def _has_what_it_balances_by(self) -> Self:
+        if self.load_balance == "consistent_hash" and self.hash_on is None:
+            raise ValueError("hash_on is missing: load_balance is consistent_hash")
+        if self.load_balance != "consistent_hash" and self.hash_on is not None:
+            raise ValueError(f"hash_on is given, but load_balance is {self.load_balance}")
+        return self
 
 
 class Node(Part):
@@ -223,6 +266,7 @@ class Api(Part):
     request_headers: HeaderEdits = HeaderEdits()
     response_headers: HeaderEdits = HeaderEdits()
     circuit_breaker: CircuitBreaker | None = None
+    retry: Retry | None = None
     timeouts: Timeouts = Timeouts()
     nodes: ExactlyOne[Node]
     tags: Set[Name] = ()

@@ -16,7 +16,7 @@ Location = tuple[int | str, ...]
 #: Fields that belong to the configuration language but do nothing in this version yet: accepting one in
 #: silence would promise what is not done.
 NOT_YET: Final = frozenset(
-    "max_qps burst max_connections slow_start_s quorum hash_on sticky_cookie retry url_pattern "
+    "max_qps burst max_connections quorum url_pattern "
     "rewrite access rate_limit max_concurrency validation default_response mock cache cors auth merge attr method "
     "batch required default timeout_s select rename".split()
 )

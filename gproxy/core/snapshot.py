@@ -12,10 +12,13 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gproxy.core.health import identity
 from gproxy.core.breaker import Breaker
+from gproxy.core.health import identity
 from gproxy.core.pattern import Pattern
+from gproxy.core.request_key import KeyOf, compile_key
+from gproxy.core.retry import Retry
 from gproxy.core.router import Route, Router
+from gproxy.core.sticky import Sticky
 
 Document = Mapping[str, Any]
 
@@ -93,7 +96,9 @@ class Server:
     endpoint: Endpoint
     host_line: bytes
     is_up: bool
+    is_draining: bool
     is_backup: bool
+    slow_start_s: float
     breaker: Breaker | None
 
 
@@ -101,13 +106,20 @@ class Server:
 class Cluster:
     """Servers of one service: `primary` take the traffic, `backup` only while there is no primary.
 
-    `breaker` is for the servers that have none of their own; `is_guarded` says whether any server has one here.
+    `policy` is the load_balance of the document, `hash_key` what consistent_hash goes by. With `is_in_turns` it is
+    round robin, and nothing looks at the request or the clock. `breaker` is for the servers that have none of their
+    own; `is_guarded` says whether any server has one here.
     """
 
     name: str
     members: tuple[Server, ...]
     primary: tuple[Server, ...]
     backup: tuple[Server, ...]
+    policy: str
+    hash_key: KeyOf | None
+    sticky: Sticky[Server] | None
+    is_in_turns: bool
+    retry: Retry | None
     breaker: Breaker | None
     is_guarded: bool
     timeouts: Timeouts
@@ -126,6 +138,7 @@ class Api:
     row: int
     is_up: bool
     cluster: Cluster
+    retry: Retry | None
     breaker: Breaker | None
     preserve_host: bool
     connect_s: float
@@ -220,11 +233,19 @@ class SnapshotBuilder:
         members = tuple(self._servers[name] for name in document["servers"])
         up = [server for server in members if server.is_up and server.weight]
         breaker = Breaker.compiled(document["circuit_breaker"])
+        policy, hash_on = document["load_balance"], document["hash_on"]
+        stays = [server for server in members if server.is_up or server.is_draining]
+        sticky = Sticky[Server].compiled(document["sticky_cookie"], document["name"], stays)
         return Cluster(
             name=document["name"],
             members=members,
             primary=tuple(server for server in up if not server.is_backup),
             backup=tuple(server for server in up if server.is_backup),
+            policy=policy,
+            hash_key=compile_key(hash_on) if hash_on else None,
+            sticky=sticky,
+            is_in_turns=policy == "round_robin" and not sticky and not any(server.slow_start_s for server in up),
+            retry=Retry.compiled(document["retry"]),
             breaker=breaker,
             is_guarded=breaker is not None or any(server.breaker is not None for server in up),
             timeouts=Timeouts(**document["timeouts"]),
@@ -235,18 +256,20 @@ class SnapshotBuilder:
         cluster = self._clusters[node["cluster"]]
         timeouts = Timeouts(**document["timeouts"]).over(cluster.timeouts).over(self._defaults)
         hooks = self._hooks_for(document)
+        retry = Retry.compiled(document["retry"]) or cluster.retry
         api = Api(
             name=document["name"],
             row=row,
             is_up=document["status"] == "up",
             cluster=cluster,
+            retry=retry,
             breaker=Breaker.compiled(document["circuit_breaker"]),
             preserve_host=document["preserve_host"],
             connect_s=timeouts.connect_s or 0,
             response_s=timeouts.response_s or 0,
             total_s=timeouts.total_s or 0,
             before=hooks.before,
-            after=hooks.after,
+            after=hooks.after + _marks(retry, cluster.sticky),
         )
         return Route(
             name=api.name,
@@ -256,6 +279,16 @@ class SnapshotBuilder:
             priority=document["priority"],
             target=api,
         )
+
+
+def _marks(retry: Retry | None, sticky: Sticky[Server] | None) -> tuple[Callable[[Any, bytes], bytes], ...]:
+    """Return the hooks that tell a client of its attempts and its server, no edit of the API before them."""
+    found: list[Callable[[Any, bytes], bytes]] = []
+    if retry is not None and retry.report:
+        found.append(lambda exchange, head: b"%bX-Gateway-Attempts: %d\r\n" % (head, exchange.attempts))
+    if sticky is not None:
+        found.append(lambda exchange, head: sticky.mark(exchange, exchange.server.name, head))
+    return tuple(found)
 
 
 def compile_server(document: Document, row: int) -> Server:
@@ -271,6 +304,8 @@ def compile_server(document: Document, row: int) -> Server:
         endpoint=endpoint,
         host_line=b"Host: %b\r\n" % host.encode("ascii"),
         is_up=document["status"] == "up",
+        is_draining=document["status"] == "drain",
+        slow_start_s=document["slow_start_s"],
         is_backup=document["backup"],
         breaker=Breaker.compiled(document["circuit_breaker"]),
     )

@@ -29,6 +29,7 @@ def servers(draw: st.DrawFn) -> dict[str, Any]:
         "weight": st.integers(0, 1000),
         "status": st.sampled_from(["up", "down", "drain"]),
         "backup": st.booleans(),
+        "slow_start_s": st.floats(0, 3600),
         "health_check": st.one_of(st.none(), health_checks()),
         "circuit_breaker": st.one_of(st.none(), circuit_breakers()),
     }
@@ -63,6 +64,17 @@ def circuit_breakers() -> st.SearchStrategy[dict[str, Any]]:
         "failure_percent": st.floats(0, 100),
         "open_s": st.floats(0.05, 300),
         "failure_statuses": st.sampled_from(["500-599", "502, 503,504"]),
+    }
+    return st.fixed_dictionaries({}, optional=optional)
+
+
+def retries() -> st.SearchStrategy[dict[str, Any]]:
+    optional = {
+        "attempts": st.integers(1, 10),
+        "statuses": st.sampled_from(["", "502-504"]),
+        "methods": st.sampled_from(["idempotent", "GET, POST"]),
+        "backoff_ms": st.floats(0, 60_000),
+        "report": st.booleans(),
     }
     return st.fixed_dictionaries({}, optional=optional)
 
@@ -103,6 +115,7 @@ def configurations(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
             "request_headers": header_edits(),
             "timeouts": timeouts(),
             "circuit_breaker": circuit_breakers(),
+            "retry": retries(),
             "tags": unique_lists(names),
         },
     )

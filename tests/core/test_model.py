@@ -35,6 +35,7 @@ def test_a_server_with_every_default() -> None:
         "weight": 1,
         "status": "up",
         "backup": False,
+        "slow_start_s": 0,
         "health_check": None,
         "circuit_breaker": None,
         "tls": {
@@ -53,8 +54,11 @@ def test_a_cluster_with_every_default() -> None:
         "name": "users",
         "servers": [],
         "load_balance": "round_robin",
+        "hash_on": None,
+        "sticky_cookie": None,
         "health_check": None,
         "circuit_breaker": None,
+        "retry": None,
         "timeouts": {"connect_s": None, "response_s": None, "total_s": None},
     }
 
@@ -72,6 +76,7 @@ def test_an_api_with_every_default() -> None:
         "request_headers": edits,
         "response_headers": edits,
         "circuit_breaker": None,
+        "retry": None,
         "timeouts": {"connect_s": None, "response_s": None, "total_s": None},
         "nodes": [{"cluster": "users"}],
         "tags": [],
@@ -116,6 +121,20 @@ def test_a_circuit_breaker_with_every_default() -> None:
     }
 
 
+def test_a_retry_with_every_default() -> None:
+    document = normalised(MODELS["cluster"].model_validate({"name": "c", "retry": {}}))["retry"]
+    assert document == {
+        "attempts": 2,
+        "per_try_timeout_s": 0,
+        "statuses": "",
+        "methods": "idempotent",
+        "backoff_ms": 25,
+        "report": False,
+    }
+    given = {"name": "c", "retry": {"methods": "get, post"}}
+    assert normalised(MODELS["cluster"].model_validate(given))["retry"]["methods"] == "GET,POST"
+
+
 def test_compact_holds_only_what_is_not_a_default() -> None:
     explicit = {**SERVER, "weight": 1, "tls": {"verify": True}, "backup": True}
     assert compact(MODELS["server"].model_validate(explicit)) == {**SERVER, "backup": True}
@@ -155,6 +174,16 @@ def test_equal_meaning_has_one_form() -> None:
         ("server", checked(timeout_s=0), "greater than or equal to 0.05"),
         ("server", checked(rise=0), "greater than or equal to 1"),
         ("server", checked(fall=1001), "less than or equal to 1000"),
+        ("server", {**SERVER, "slow_start_s": -1}, "greater than or equal to 0"),
+        ("cluster", {"name": "c", "load_balance": "consistent_hash"}, "hash_on is missing"),
+        ("cluster", {"name": "c", "hash_on": "path"}, "load_balance is round_robin"),
+        ("cluster", {"name": "c", "load_balance": "consistent_hash", "hash_on": "ip"}, "must be client_ip"),
+        ("cluster", {"name": "c", "sticky_cookie": "a b"}, "not a cookie name"),
+        ("cluster", {"name": "c", "sticky_cookie": ""}, "not a cookie name"),
+        ("api", {**API, "retry": {"attempts": 0}}, "greater than or equal to 1"),
+        ("api", {**API, "retry": {"statuses": "5xx"}}, "statuses and ranges"),
+        ("api", {**API, "retry": {"methods": ""}}, "not an HTTP method"),
+        ("api", {**API, "retry": {"methods": "GET,get"}}, "listed twice"),
         ("server", guarded(consecutive_failures=0), "never opens"),
         ("server", guarded(slow_s=1), "go together"),
         ("server", guarded(slow_percent=50), "go together"),

@@ -43,7 +43,7 @@ def test_all_problems_at_once() -> None:
     ) == [
         'servers[u1].address: must be "host:port" with a port from 1 to 65535, "[IPv6]:port" or "unix:/path"',
         "servers[u2].wieght: is not a known field, did you mean weight?",
-        'clusters[users].load_balance: must be round_robin, not "best"',
+        'clusters[users].load_balance: must be round_robin, least_conn, p2c, random or consistent_hash, not "best"',
         "apis[all].hosts[0]: must be a host name without scheme and port, or *. and a domain",
         'apis[one].priority: must be a whole number, not "high"',
         'clusters[users].servers[1]: there is no server "u9"',
