@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
+from gproxy.core.health import Health, Pace, State
+from gproxy.core.health_check import Check
+from gproxy.core.snapshot import Endpoint
 from gproxy.monitor.control import Control
+from gproxy.monitor.health import Subject
+from gproxy.monitor.targets import Target
 from gproxy.shared import layout
 from gproxy.shared.table import Table, now_ms
 
@@ -17,11 +22,19 @@ def table() -> Iterator[Table]:
     made.close()
 
 
-def ask(table: Table, path: str, method: str = "GET") -> tuple[str, dict[str, str], Any]:
+def subjects(*names: str) -> dict[str, Subject]:
+    check = Check(Pace(5, 3, 2, 3), None)
+    target = {name: Target(name, 0, 1, Endpoint("127.0.0.1", 80, "", None), check, {}) for name in names}
+    return {name: Subject(target[name], Health(State.UP, 0), 0) for name in names}
+
+
+def ask(table: Table, path: str, method: str = "GET", *checked: str) -> tuple[str, dict[str, str], Any]:
     """Return status, headers and JSON body (None when empty) of one question."""
     got: list[Any] = []
-    environ = {"REQUEST_METHOD": method, "PATH_INFO": path}
-    body = b"".join(Control(table, 1)(environ, lambda status, headers: got.extend((status, dict(headers)))))
+    path, _, query = path.partition("?")
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
+    control = Control(table, 1, lambda: subjects(*checked))
+    body = b"".join(control(environ, lambda status, headers: got.extend((status, dict(headers)))))
     if method != "HEAD":
         assert got[1]["Content-Length"] == str(len(body))
     return got[0], got[1], json.loads(body) if body else None
@@ -61,11 +74,27 @@ def test_head_has_the_headers_of_get_and_no_body(table: Table) -> None:
     assert int(headers["Content-Length"]) > 0
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz/", "/metrics", "/stats?x"])
+def test_health_tells_of_every_server_or_of_those_asked_for(table: Table) -> None:
+    for path, names in [
+        ("/health", ["a", "b", "c"]),
+        ("/health?server=b", ["b"]),
+        ("/health?server=c&server=a", ["c", "a"]),
+    ]:
+        status, _, body = ask(table, path, "GET", "a", "b", "c")
+        assert status == "200 OK"
+        assert [server["name"] for server in body["servers"]] == names
+    assert ask(table, "/health")[2]["servers"] == []
+    assert ask(table, "/health?server=x", "GET", "a")[::2] == (
+        "404 Not Found",
+        {"error": 'no server "x" is checked'},
+    )
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz/", "/metrics", "/stats/x"])
 def test_an_unknown_path_is_404_and_lists_the_pages(table: Table, path: str) -> None:
     status, _, body = ask(table, path)
     assert status == "404 Not Found"
-    assert body == {"error": "no such page", "pages": ["/healthz", "/readyz", "/stats"]}
+    assert body == {"error": "no such page", "pages": ["/healthz", "/readyz", "/stats", "/health"]}
 
 
 def test_other_methods_are_405(table: Table) -> None:

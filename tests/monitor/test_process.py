@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 
 from gproxy import settings
@@ -39,7 +40,8 @@ def listener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listene
 def monitor(table: Table, listener: Listener, tmp_path: Path) -> Iterator[int]:
     loaded = settings.load(None, {"log": {"file": str(tmp_path / "log")}})
     context = Context(loaded, table, NO_SLOT, (listener.socket,), os.getpid())
-    pid = fork(MONITOR, ROLES[MONITOR], context, lambda: None)
+    # The master has no loop, this process may have one from an earlier test: the child must not share its epoll.
+    pid = fork(MONITOR, ROLES[MONITOR], context, gevent.reinit)
     yield pid
     try:
         os.kill(pid, signal.SIGKILL)
