@@ -112,6 +112,7 @@ class SharedCircuit:
             self._succeeded = probes >> 24 & PART
             self._admitted = max(0, self._admitted - (probes & PART))
             self._write_probes()
+            self._write_arrivals()
 
     # -- a request -------------------------------------------------------------------------------------------
 
@@ -246,8 +247,9 @@ class SharedCircuit:
         if number != self._slice:
             self._slice = number
             self._stamp = window.stamp(self._tag, number)
-            self._slice_base = self._base + layout.BREAKER_WINDOW + window.place(number)
-            self._counts = [0, 0, 0]
+            self._slice_base = first = self._base + layout.BREAKER_WINDOW + window.place(number)
+            found = [cell ^ self._stamp for cell in self._cells[first : first + window.KINDS]]
+            self._counts = [count if count <= window.COUNT else 0 for count in found]
         for kind, applies in ((window.REQUESTS, True), (window.FAILURES, has_failed), (window.SLOW, is_slow)):
             if applies:
                 self._counts[kind] += 1
