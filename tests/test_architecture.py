@@ -50,7 +50,10 @@ MAY_IMPORT = {
         # Health checks connect to servers exactly as the workers do.
         *("gproxy.store.snapshot_file", "gproxy.worker.connector"),
     ),
-    "gproxy.master": ("gproxy.shared", "gproxy.settings", "gproxy.settings_values", "gproxy.logs", "gproxy.role"),
+    "gproxy.master": (
+        *("gproxy.shared", "gproxy.core.events", "gproxy.settings", "gproxy.settings_values"),
+        *("gproxy.logs", "gproxy.role"),
+    ),
     "gproxy.ctl": ("gproxy.store", "gproxy.core", "gproxy.settings"),
     "gproxy.__main__": ("gproxy.master", "gproxy.settings", "gproxy.logs", "gproxy.role", "gproxy.shared"),
 }

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gproxy.core.events import Event, Kind, SnapshotCause
 from gproxy.core.model import Part, normalised
 from gproxy.core.schema import Checked, check
 from gproxy.shared import layout
+from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table
 from gproxy.store import snapshot_file
 from gproxy.store.base import Key, State
@@ -42,6 +44,7 @@ class Publisher:
         self._path = path
         self._source = source
         self._cells = table.cells
+        self._ring = RingWriter(table, table.slots + layout.RING_SYNC)
         self._checked: Checked | None = None
         self._rendered: dict[Key, tuple[Part, int | None, bytes]] = {}
         self._refused: tuple[int, list[str]] = (-1, [])
@@ -70,7 +73,7 @@ class Publisher:
         """Let the workers run what is on disk, if that was not done already."""
         if self.has_last_good and not self._has_announced:
             log.warning("serving the last good snapshot", extra={"revision": self._on_disk.revision})
-            self._announce()
+            self._announce(SnapshotCause.LAST_GOOD)
 
     def offer(self, state: State, now_s: float) -> None:
         """Publish a state of the store if it is valid, and if it is not what is published already."""
@@ -106,7 +109,7 @@ class Publisher:
         self._pending = None
         if content != self._on_disk or not self._has_announced:
             self._on_disk = content
-            self._announce()
+            self._announce(SnapshotCause.APPLIED)
 
     def _write(self, content: Content, now_s: float) -> bool:
         """Put the content on disk if it is not there; tell whether it is there now."""
@@ -123,17 +126,22 @@ class Publisher:
         self._trouble.settle(now_s)
         return True
 
-    def _announce(self) -> None:
+    def _announce(self, cause: SnapshotCause) -> None:
         self._cells[layout.REVISION] = self._on_disk.revision
         self._cells[layout.PUBLISHED_MS] = time.time_ns() // 1_000_000
         self._cells[layout.PUBLISHED] += 1  # last: workers look at this one
         self._has_announced = True
+        self._tell(cause, self._on_disk.revision, len(self._on_disk.lines))
+
+    def _tell(self, cause: SnapshotCause, revision: int, count: int) -> None:
+        self._ring.tell(Event(Kind.SNAPSHOT, cause, figures=(revision, count, 0)))
 
     def _refuse(self, revision: int, problems: list[str]) -> None:
         if (revision, problems) == self._refused:  # read again after an outage
             return
         self._refused = (revision, problems)
         self._cells[layout.SYNC_REJECTED] += 1
+        self._tell(SnapshotCause.REJECTED, revision, len(problems))
         log.error(
             "the configuration is refused, the last good one stays",
             extra={"revision": revision, "problems": len(problems)},

@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gproxy.core.events import Kind, ReloadCause
 from gproxy.shared import layout
+from gproxy.shared.rings import RingReader
 from tests.harness.memory import table_of
 from tests.harness.waiting import eventually
 from tests.master.running import ROOT, Running, connect
@@ -302,4 +304,6 @@ def test_counters_survive_the_worker(gateway: Running) -> None:
         eventually(lambda: len(gateway.children()) == 4)
         assert table.total(layout.ACCEPTED) == accepted
         assert table.cells[layout.GENERATION] == 1
+        told = [one.event for one in RingReader(table).news()]
+        assert (told[-1].kind, told[-1].cause, told[-1].figures[0]) == (Kind.RELOAD, ReloadCause.DONE, 2)
         table.close()
