@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum
 from typing import Any, Final
 
 import re2
@@ -21,16 +21,16 @@ _REGEX_MEMORY: Final = 1 << 20
 _USER_AGENT: Final = "User-Agent: gproxy-health-check"
 
 
-class Fault(StrEnum):
-    """The kinds of failure of a health check, by their public names."""
+class Fault(IntEnum):
+    """The kinds of failure of a health check; users see the names in lower case."""
 
-    CONNECT = "connect"  # refused, unreachable, or a name that nobody knows
-    TLS = "tls"
-    TIMEOUT = "timeout"
-    BROKEN = "broken"  # reset, or closed too early
-    INVALID = "invalid"  # not HTTP
-    STATUS = "status"
-    BODY = "body"
+    CONNECT = 1  # refused, unreachable, or a name that nobody knows
+    TLS = 2
+    TIMEOUT = 3
+    BROKEN = 4  # reset, or closed too early
+    INVALID = 5  # not HTTP
+    STATUS = 6
+    BODY = 7
 
 
 @dataclass(frozen=True, slots=True)

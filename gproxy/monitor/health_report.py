@@ -38,7 +38,7 @@ def _transcript(transcript: Transcript | None, wall_ms: int) -> dict[str, Any] |
     return {
         "age_s": max(0, wall_ms - transcript.began_ms) / 1000,
         "fault": transcript.fault,
-        "kind": transcript.kind,
+        "kind": None if transcript.kind is None else transcript.kind.name.lower(),
         "request": transcript.request,
         "status": transcript.status,
         "head": transcript.head,

@@ -17,7 +17,7 @@ from gproxy.monitor.control import Control
 from gproxy.monitor.current import Current
 from gproxy.monitor.health import Prober
 from gproxy.monitor.targets import targets
-from gproxy.monitor.transitions import announce
+from gproxy.monitor.transitions import Announcer
 from gproxy.role import Context
 from gproxy.shared import layout
 from gproxy.shared.health import HealthCells
@@ -48,7 +48,7 @@ def run(context: Context) -> int:
     """Be the monitor until told to stop or the master is gone; returns the exit code."""
     hub = get_hub()
     stopped = Event()
-    prober = Prober(HealthCells(context.table), announce)
+    prober = Prober(HealthCells(context.table), Announcer(context.table).tell)
     server = _server(context, prober)
     watchers: list[Any] = []
     for number, action in (
