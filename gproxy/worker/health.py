@@ -42,6 +42,10 @@ class HealthView:
         clusters = self._clusters_with_servers_down(snapshot) if snapshot is not None else {}
         self.passed_over = {cluster: cluster.without(self._down) for cluster in clusters}
 
+    def is_down(self, server: Server) -> bool:
+        """Say whether the monitor found a server down."""
+        return server.row in self._down
+
     def reason(self, cluster: Cluster) -> str:
         """Return why a cluster has no server to offer."""
         down = [server.name for server in cluster.members if server.row in self._down]

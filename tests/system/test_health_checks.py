@@ -78,6 +78,13 @@ def wait_for(gateway: Gateway, name: str, state: str) -> dict[str, Any]:
     )
 
 
+def wait_until_down(gateway: Gateway, name: str) -> dict[str, Any]:
+    """Wait until a server is down and every worker has had a turn of its loop to see it."""
+    found = wait_for(gateway, name, "down")
+    eventually(lambda: "502" not in who_answers(gateway, 8))
+    return found
+
+
 def who_answers(gateway: Gateway, times: int = 40) -> set[str]:
     """Return who answered so many requests, each over a connection of its own; an error by its status."""
     seen = set()
@@ -93,7 +100,7 @@ def test_a_server_that_dies_is_passed_over_and_used_again(gateway: Gateway, back
     wait_for(gateway, "b", "up")
     assert who_answers(gateway) == {"a", "b"}
     backends["a"].kill()
-    down = wait_for(gateway, "a", "down")
+    down = wait_until_down(gateway, "a")
     assert who_answers(gateway) == {"b"}
     assert down["reason"] == "cannot connect: connection refused"
     assert down["last"]["request"].startswith("GET /up HTTP/1.1\r\n")
@@ -124,7 +131,7 @@ def test_backups_step_in(gateway: Gateway, backends: dict[str, Mortal]) -> None:
     gateway.apply(configuration(addresses, b={"backup": True}))
     assert who_answers(gateway) == {"a"}
     backends["a"].kill()
-    wait_for(gateway, "a", "down")
+    wait_until_down(gateway, "a")
     assert eventually(lambda: who_answers(gateway, 8) == {"b"})
     backends["a"].start()
     wait_for(gateway, "a", "up")
@@ -144,7 +151,7 @@ def test_a_server_without_result_is_used(gateway: Gateway, backends: dict[str, M
 
 def test_another_address_is_used_at_once(gateway: Gateway, backends: dict[str, Mortal]) -> None:
     backends["a"].kill()
-    wait_for(gateway, "a", "down")
+    wait_until_down(gateway, "a")
     with EchoBackend("moved") as moved:
         gateway.apply(configuration({"a": moved.address, "b": backends["b"].address}))
         assert who_answers(gateway) == {"moved", "b"}
@@ -152,7 +159,7 @@ def test_another_address_is_used_at_once(gateway: Gateway, backends: dict[str, M
 
 def test_without_a_check_nothing_is_known(gateway: Gateway, backends: dict[str, Mortal]) -> None:
     backends["a"].kill()
-    wait_for(gateway, "a", "down")
+    wait_until_down(gateway, "a")
     addresses = {name: backend.address for name, backend in backends.items()}
     gateway.apply(configuration(addresses, a={"health_check": {"type": "off"}}))
     eventually(lambda: [server["name"] for server in gateway.control_get("/health")["servers"]] == ["b"])
@@ -161,7 +168,7 @@ def test_without_a_check_nothing_is_known(gateway: Gateway, backends: dict[str, 
 
 def test_a_monitor_that_is_killed_changes_nothing(gateway: Gateway, backends: dict[str, Mortal]) -> None:
     backends["a"].kill()
-    wait_for(gateway, "a", "down")
+    wait_until_down(gateway, "a")
     monitor = next(
         child for child in psutil.Process(gateway.pid).children() if child.name().startswith("gproxy-monitor")
     )

@@ -94,6 +94,8 @@ def test_who_takes_the_traffic(view: HealthView, judge: Judge, down: str, expect
     judge.say(snapshot, layout.HEALTH_DOWN, *down)
     view.look(snapshot)
     assert passed_over(view) == expected
+    members = snapshot.clusters["all"].members
+    assert "".join(server.name for server in members if view.is_down(server)) == down
     judge.say(snapshot, layout.HEALTH_UP, *down)
     view.look(snapshot)
     assert view.passed_over == {}
