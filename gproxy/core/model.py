@@ -8,7 +8,7 @@ Only the configuration files of `gproxy.core` import this module; a worker never
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gproxy.core import grammar, health_check, request_key, statuses
 from gproxy.core.pattern import Pattern
@@ -54,6 +54,11 @@ def _retry_methods(text: str) -> str:
     if text == IDEMPOTENT_NAME:
         return text
     return ",".join(grammar.unique(tuple(grammar.method(method.strip()) for method in text.split(","))))
+
+
+def _off(value: Any) -> Any:
+    """Take false for "off": that is what YAML makes of the bare word."""
+    return "off" if value is False else value
 
 
 def _body(text: str) -> str:
@@ -131,7 +136,7 @@ class HealthCheck(Part):
     body must contain, or `~` and an expression of RE2; up to 64 KB of the body are read.
     """
 
-    type: Literal["http", "tcp", "off"] = "http"
+    type: Annotated[Literal["http", "tcp", "off"], BeforeValidator(_off)] = "http"
     path: Annotated[str, AfterValidator(grammar.target)] = "/"
     method: Annotated[str, AfterValidator(grammar.method)] = "GET"
     headers: CheckHeaderFields = {}

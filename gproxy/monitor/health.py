@@ -30,7 +30,7 @@ from gproxy.shared.table import now_ms
 log = logging.getLogger(__name__)
 
 #: Checks that run at the same time: as many connections as one process opens without asking for more descriptors.
-MOST_AT_A_TIME: Final = 256
+MOST_AT_A_TIME: Final = 512
 
 
 class Subject:

@@ -16,6 +16,9 @@ from gproxy.shared.table import Table
 
 #: How many servers a reason names.
 _MOST_NAMED = 5
+#: After a look at the news comes a pause of so many times its length: when thousands of servers go down one after the
+#: other, following them must not take the worker's time.
+_PAUSE = 20
 
 
 class HealthView:
@@ -32,15 +35,19 @@ class HealthView:
         self._generation = 0
         self._snapshot: Snapshot | None = None
         self._valid_until_s = float("inf")
+        self._again_s = 0.0
 
     def look(self, snapshot: Snapshot | None) -> None:
         """Take over the news, if there are any, for the snapshot in use."""
-        generation = self._cells.generation
-        if generation == self._generation and snapshot is self._snapshot and monotonic() < self._valid_until_s:
-            return
+        generation, began_s = self._cells.generation, monotonic()
+        if snapshot is self._snapshot:
+            has_news = generation != self._generation and began_s >= self._again_s
+            if not has_news and began_s < self._valid_until_s:
+                return
         self._generation, self._snapshot = generation, snapshot
         clusters = self._clusters_with_servers_down(snapshot) if snapshot is not None else {}
         self.passed_over = {cluster: cluster.without(self._down) for cluster in clusters}
+        self._again_s = monotonic() + _PAUSE * (monotonic() - began_s)
 
     def is_down(self, server: Server) -> bool:
         """Say whether the monitor found a server down."""

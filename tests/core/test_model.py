@@ -135,6 +135,11 @@ def test_a_retry_with_every_default() -> None:
     assert normalised(MODELS["cluster"].model_validate(given))["retry"]["methods"] == "GET,POST"
 
 
+def test_off_may_be_what_yaml_makes_of_it() -> None:
+    server = MODELS["server"].model_validate({**SERVER, "health_check": {"type": False}})
+    assert compact(server)["health_check"] == {"type": "off"}
+
+
 def test_compact_holds_only_what_is_not_a_default() -> None:
     explicit = {**SERVER, "weight": 1, "tls": {"verify": True}, "backup": True}
     assert compact(MODELS["server"].model_validate(explicit)) == {**SERVER, "backup": True}

@@ -1,5 +1,7 @@
+import timeit
 from collections.abc import Iterator
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -39,6 +41,7 @@ class Judge:
     """Says through shared memory what the monitor would say."""
 
     def __init__(self, table: Table) -> None:
+        self.table = table
         self.cells = HealthCells(table)
         table.cells[layout.ROWS_USED] = 8
 
@@ -97,8 +100,26 @@ def test_who_takes_the_traffic(view: HealthView, judge: Judge, down: str, expect
     members = snapshot.clusters["all"].members
     assert "".join(server.name for server in members if view.is_down(server)) == down
     judge.say(snapshot, layout.HEALTH_UP, *down)
-    view.look(snapshot)
-    assert view.passed_over == {}
+
+    def is_well() -> bool:
+        view.look(snapshot)
+        return view.passed_over == {}
+
+    eventually(is_well)
+
+
+def test_news_upon_news_wait_for_a_pause(view: HealthView, judge: Judge) -> None:
+    """Looking takes at most a twentieth of the time, however fast the news come."""
+    snapshot = snapshot_of()
+    looks, began_s = 0, monotonic()
+    judge.say(snapshot, layout.HEALTH_DOWN, "a")
+    while (took_s := monotonic() - began_s) < 0.1:
+        judge.cells.write(15, Verdict(looks + 1, layout.HEALTH_UP, 1, 0, 0))
+        before = view.passed_over
+        view.look(snapshot)
+        looks += view.passed_over is not before
+    fastest_s = min(timeit.repeat(lambda: HealthView(judge.table).look(snapshot), number=1, repeat=20))
+    assert 2 <= looks <= took_s / (10 * fastest_s)
 
 
 def test_nothing_is_looked_at_without_news(view: HealthView, judge: Judge) -> None:
