@@ -79,9 +79,10 @@ class Prober:
         self._checks: set[Greenlet[..., None]] = set()
         self._woken = Event()
 
-    def start(self) -> None:
-        """Begin to check."""
+    def start(self) -> Greenlet[..., None]:
+        """Begin to check; the greenlet that is returned never ends by itself."""
         self._planner = gevent.spawn(self._keep_to_the_plan)
+        return self._planner
 
     def stop(self) -> None:
         """Break off what is going on."""
@@ -160,9 +161,9 @@ class Prober:
             log.exception("a health check failed by itself", extra={"server": subject.target.name})
         finally:
             self._checks.discard(gevent.getcurrent())
+            self._woken.set()
             if self.subjects.get(subject.target.name) is subject:
                 self._take(subject, transcript)
-            self._woken.set()
 
     def _take(self, subject: Subject, transcript: Transcript | None) -> None:
         """Draw the conclusions from a check, if it came to one, and plan the next."""

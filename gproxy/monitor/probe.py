@@ -7,6 +7,8 @@ question. geventhttpclient's llhttp parser says where the answer ends; its clien
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import socket
 import ssl
 import time
@@ -148,6 +150,9 @@ def _converse(endpoint: Endpoint, question: HttpQuestion | None, transcript: Tra
     pool = connector_for(endpoint)
     sock = pool.get_socket()
     try:
+        if sock.getsockname() == sock.getpeername() != "":
+            # To a port that nobody listens on, the kernel may connect a socket with itself.
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         transcript.connected_ms = transcript.elapsed_ms()
         if question is not None:
             sock.sendall(question.request)

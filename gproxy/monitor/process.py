@@ -60,10 +60,12 @@ def run(context: Context) -> int:
         watcher.start(action)
         watchers.append(watcher)
     server.start()
-    prober.start()
-    gevent.spawn(_current(context, prober).follow)
+    endless = [prober.start(), gevent.spawn(_current(context, prober).follow)]
     while not stopped.wait(HEARTBEAT_S) and os.getppid() == context.master_pid:
         context.table.cells[layout.MONITOR_HEARTBEAT] = now_ms()
+        if any(part.ready() for part in endless):
+            log.error("a part of the monitor has failed, another monitor must take over")
+            return 1
     server.stop(timeout=0)
     return 0
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent.socket
 import pytest
+from geventhttpclient.connectionpool import ConnectionPool
 
 from gproxy.core.health_check import Check, Fault, compile_check
 from gproxy.core.model import HealthCheck, normalised
@@ -173,6 +175,22 @@ def test_a_server_that_does_not_accept() -> None:
             waiting.connect_ex(listener.getsockname())
         seen = asked(f"127.0.0.1:{listener.getsockname()[1]}", type="tcp", timeout_s=0.1)
     assert (seen.kind, seen.fault) == (Fault.TIMEOUT, "no connection within 0.1 s")
+
+
+class SelfConnected(ConnectionPool):
+    """Connects like a client whose port the kernel has chosen to be that of the server."""
+
+    def _create_socket(self) -> Any:
+        sock = gevent.socket.socket()
+        sock.bind(("127.0.0.1", 0))
+        sock.connect(sock.getsockname())
+        return sock
+
+
+@pytest.mark.parametrize("kind", ["http", "tcp"])
+def test_a_socket_connected_with_itself_is_no_server(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gproxy.monitor.probe.connector_for", lambda endpoint: SelfConnected("a", 1, "a", 1))
+    assert asked("127.0.0.1:1", type=kind).fault == "cannot connect: connection refused"
 
 
 def test_unix_sockets(tmp_path: Path) -> None:
