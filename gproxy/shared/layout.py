@@ -58,7 +58,7 @@ VERSION: Final = 3  # PUBLISHED value of the snapshot that the worker runs
 RUNNING_REVISION: Final = 4
 CONNECTIONS: Final = 5  # open client connections
 ACTIVE: Final = 6  # requests in flight
-LOOP_LAG_US: Final = 7  # the longest delay of the worker's tick since its last heartbeat
+LOOP_LAG_US: Final = 7  # the longest delay of the worker's tick in the last second or two
 GAUGES: Final = range(8)
 
 # Counters: never zeroed.

@@ -109,6 +109,10 @@ class Recorder:
         if self._access is not None:
             self._access(exchange)
 
+    def note_idle(self, server: Server, connections: int) -> None:
+        """Note how many connections to a server are open and wait."""
+        self._cells[self._rows + server.row * ROW_CELLS + layout.ROW_IDLE] = connections
+
     def count_row(self, row: int, counter: int) -> None:
         """Add one to a counter of a server or an API (an offset such as layout.ROW_RETRIES)."""
         self._cells[self._rows + row * ROW_CELLS + counter] += 1

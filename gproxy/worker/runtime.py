@@ -166,8 +166,15 @@ class Runtime:
         self.balancers[cluster] = balancer
         return balancer
 
+    def count_idle(self) -> None:
+        """Note how many connections wait in the pool of each server; those of one endpoint share it."""
+        for server, pool in self.pools.items():
+            self.recorder.note_idle(server, pool.idle)
+
     def use(self, snapshot: Snapshot) -> None:
         """Serve from `snapshot` from now on; requests in flight finish on the one they began with."""
+        for server in self.pools:
+            self.recorder.note_idle(server, 0)
         self.snapshot = snapshot
         self.health.look(snapshot)
         self.pools.clear()

@@ -109,6 +109,11 @@ class Pool:
         self._most_idle = MOST_IDLE
         self._connector: Connector | None = None
 
+    @property
+    def idle(self) -> int:
+        """The number of connections that wait for a request."""
+        return len(self._idle)
+
     def take(self) -> Upstream | None:
         """Return an idle connection that is still open, None when there is none."""
         if not self._idle:

@@ -158,3 +158,11 @@ def test_a_failed_attempt_is_over_when_the_next_begins(stage: Stage) -> None:
     assert exchange.attempted > 0
     assert counted(stage, 0) == {"unanswered": 1, "failures": 1, "retries": 1, "requests": 1, "times": 1}
     assert stage.table.row_total(1, layout.ROW_ACTIVE) == 1
+
+
+def test_idle_connections_of_a_server(stage: Stage) -> None:
+    ask(stage, REQUEST, answers(response()))
+    stage.runtime.count_idle()
+    assert stage.table.row_total(SERVER, layout.ROW_IDLE) == 1
+    stage.use()
+    assert stage.table.row_total(SERVER, layout.ROW_IDLE) == 0
