@@ -21,6 +21,7 @@ HEADER_MAGIC: Final = 0
 HEADER_VERSION: Final = 1
 HEADER_SLOTS: Final = 2
 HEADER_ROWS: Final = 3
+HEADER_SECRET: Final = 4  # random: what users choose is hashed with it
 HEADER_CELLS: Final = 8
 
 # Global cells (absolute indexes), each on the line of its writer: sync, monitor, master, sync again.
@@ -115,8 +116,10 @@ STATE_NAMES: Final = ("free", "starting", "accepting", "draining")
 ROW_ACTIVE: Final = 0  # requests in flight
 ROW_CONNECTIONS: Final = 1  # open connections to the server
 ROW_IDLE: Final = 2  # those of them that wait in the pool
-ROW_EWMA_US: Final = 3  # peak-sensitive moving average of the server's time
+ROW_REPEATING: Final = 3  # requests of an API that are at a further attempt
 ROW_QUEUED: Final = 4  # requests that wait for a place
+ROW_HELD: Final = 5  # places that are taken: shared/places.py
+ROW_QUEUED_SINCE: Final = 6  # since when the first of those that wait has waited (monotonic us), 0: nobody waits
 ROW_GAUGES: Final = range(8)
 
 # Counters: never zeroed. A new owner of a row begins at the row's zero line, see ROW_ZERO.
@@ -132,6 +135,9 @@ ROW_BYTES_IN: Final = 16
 ROW_BYTES_OUT: Final = 17
 ROW_RETRIES: Final = 18
 ROW_REJECTED: Final = 19  # turned away by a limit or an open circuit breaker
+# Not counters, but they outlive the worker as well: see worker/loads.py.
+ROW_EWMA_US: Final = 24  # peak-sensitive moving average of the server's time
+ROW_EWMA_MS: Final = 25  # when it last changed (monotonic ms)
 ROW_CELLS: Final = 32
 
 #: Every request ends in exactly one of these, so their sum is the number of requests that are over.
@@ -182,8 +188,17 @@ BREAKER_PROBES: Final = 6  # half-open: succeeded, pending
 BREAKER_PROBES_DUE: Final = 7  # when the last pending probe must have reported (monotonic us)
 BREAKER_WINDOW: Final = 8  # window.CELLS of them
 BREAKER_CELLS: Final = 64
-#: Registers of limits, from `Table.limit_base(slot, row)`: one set per worker and row.
-LIMIT_CELLS: Final = 32
+# A share of a rate limit (core/limiter.py), monotonic ns: from `Table.limit_base(slot, row)`, one per worker and row,
+# or in the table of keys. How they can be read while others write is in shared/limits.py: the order matters.
+LIMIT_END: Final = 0
+LIMIT_EPOCH: Final = 1
+LIMIT_REFUSED: Final = 2
+LIMIT_CELLS: Final = 8  # of a row; its shares lie side by side
+# The keys of keyed limits: sets, in each so many ways per worker, see shared/keys.py.
+KEY_SETS: Final = 4096
+KEY_WAYS: Final = 48
+KEY_SEEN: Final = 3  # after the cells of the share: when the worker met the key last
+KEY_CELLS: Final = 4
 
 # An event ring: a line with the number of events ever written, then the records, see shared/rings.py.
 RING_RECORDS: Final = 256
@@ -213,11 +228,16 @@ class Regions(NamedTuple):
     histograms: int
     breakers: int
     limits: int
+    key_prints: int
+    key_shares: int
     end: int
 
     @classmethod
     def of(cls, slots: int, rows: int) -> "Regions":
-        """Lay the regions out one behind the other; those with a part per slot have the slots in the outer order."""
+        """Lay the regions out one behind the other.
+
+        Those with a part per slot have the slots in the outer order, but for limits: there all slots are read at once.
+        """
         sizes = (
             slots * SLOT_CELLS,
             slots * HISTOGRAM_CELLS,
@@ -229,7 +249,9 @@ class Regions(NamedTuple):
             slots * rows * ROW_CELLS,
             slots * rows * HISTOGRAM_CELLS,
             slots * rows * BREAKER_CELLS,
-            slots * rows * LIMIT_CELLS,
+            rows * slots * LIMIT_CELLS,
+            KEY_SETS * slots * KEY_WAYS,
+            KEY_SETS * slots * KEY_WAYS * KEY_CELLS,
         )
         starts = [GLOBAL_END]
         for size in sizes:

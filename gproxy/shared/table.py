@@ -55,6 +55,7 @@ class Table:
         table.cells[layout.HEADER_VERSION] = layout.LAYOUT_VERSION
         table.cells[layout.HEADER_SLOTS] = slots
         table.cells[layout.HEADER_ROWS] = rows
+        table.cells[layout.HEADER_SECRET] = int.from_bytes(os.urandom(layout.CELL_BYTES), "little")
         table.cells[layout.HEADER_MAGIC] = layout.MAGIC
         return table
 
@@ -111,8 +112,16 @@ class Table:
         return self.cells[self._regions.moves : self._regions.moves + self.slots]
 
     def limit_base(self, slot: int, row: int) -> int:
-        """Return the first of the LIMIT_CELLS of a row in a slot."""
-        return self._regions.limits + self._place(slot, row) * layout.LIMIT_CELLS
+        """Return the first of the LIMIT_CELLS of a row in a slot; those of the next slot follow."""
+        return self._regions.limits + (self._row(row) * self.slots + self._slot(slot)) * layout.LIMIT_CELLS
+
+    def key_prints_base(self, key_set: int) -> int:
+        """Return where the fingerprints of a set of keys begin: KEY_WAYS per slot, slot after slot."""
+        return self._regions.key_prints + key_set * self.slots * layout.KEY_WAYS
+
+    def key_shares_base(self, key_set: int) -> int:
+        """Return where the KEY_CELLS of a set of keys begin, in the order of its fingerprints."""
+        return self._regions.key_shares + key_set * self.slots * layout.KEY_WAYS * layout.KEY_CELLS
 
     def health_base(self, row: int) -> int:
         """Return the first of the HEALTH_* cells of a server's row."""
@@ -174,8 +183,12 @@ class Table:
 
     def row_total(self, row: int, cell: int) -> int:
         """Return the sum of one row cell (an offset such as `layout.ROW_ACTIVE`) over the slots in use."""
+        return sum(self.row_values(row, cell))
+
+    def row_values(self, row: int, cell: int) -> list[int]:
+        """Return one row cell of every slot in use."""
         start, step = self.row_base(0, row) + cell, self.rows * layout.ROW_CELLS
-        return sum(self.cells[start : start + self.cells[layout.SLOTS_USED] * step : step].tolist())
+        return self.cells[start : start + self.cells[layout.SLOTS_USED] * step : step].tolist()
 
     def close(self) -> None:
         """Unmap. Views taken from `cells` must be released before."""

@@ -1,0 +1,83 @@
+"""A rate limit whose state is the merge of what several writers have noted, each for itself.
+
+It is the generic cell rate algorithm (GCRA, ITU-T I.371): every request moves the moment at which all that was let
+through would be paid at the rate, the *theoretical arrival time*. How far that lies ahead of now is what is owed:
+
+    owed <= allowance: let the request through, and one unit more is owed
+
+The allowance is `burst - 1` units: that many may come ahead of their time. But a burst is taken out of the rate, not
+given on top of it: a bucket that refills while it is being emptied lets twice its rate through in the first second.
+So a refusal withdraws the allowance: while the demand is greater than the rate, what was let through early is paid
+back, and then requests are let through one unit apart. In quiet times (no refusal) the allowance grows back as fast
+as time passes. Over any stretch of steady overload, and from its first moment, `rate` holds to one request; who takes
+no more than the burst, and then waits as long as the rate asks for it, is never refused.
+
+A *share* is what one writer notes: (end, epoch, refused), nanoseconds of one clock, none of which ever falls.
+`epoch` is when the limit was idle last and a new count began; `end - epoch` is what this writer has let through since
+then, in time; `refused` is when it last refused. So the merge is the greatest epoch, the sum of all that lies behind
+it, and the latest refusal. A share that is read too old can only owe too little.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, Final, Self
+
+_NS: Final = 1_000_000_000
+#: Requests come when they come: so much of the time that overload leaves unused is made up for, and twice as long a
+#: refusal is remembered as overload. At least one unit.
+_SLACK_NS: Final = 20_000_000
+#: More seems to be owed than the burst when several writers let a request through at the same moment, and when one was
+#: held up after it had looked at the clock. What is still more was owed under another limit, and is forgiven.
+_MOST_AT_ONCE: Final = 64
+_MOST_HELD_UP_NS: Final = 5 * _NS
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`rate` requests per time span, one per `unit_ns`; `ahead_ns` is the allowance after a quiet time."""
+
+    rate: int
+    unit_ns: int
+    ahead_ns: int
+    slack_ns: int
+    most_owed_ns: int
+
+    @classmethod
+    def of(cls, rate: int, per_s: float = 1.0, burst: int = 0) -> Self:
+        """Return the limit of `rate` requests in `per_s` seconds, of which `burst` (0: all) may come at once."""
+        unit_ns = max(1, round(per_s * _NS / rate))
+        burst = burst or rate
+        most_owed_ns = (burst + _MOST_AT_ONCE) * unit_ns + _MOST_HELD_UP_NS
+        return cls(rate, unit_ns, (burst - 1) * unit_ns, max(unit_ns, _SLACK_NS), most_owed_ns)
+
+    @classmethod
+    def compiled(cls, document: Mapping[str, Any] | None) -> Self | None:
+        """Return what a normalised `rate_limit` means, None when there is none."""
+        return None if document is None else cls.of(document["rate"], document["per_s"], document["burst"])
+
+    def decide(self, now: int, epoch: int, due: int, refused: int) -> tuple[int, int]:
+        """Decide on a request that comes `now`; `due` is the theoretical arrival time, the rest as in a share.
+
+        Returns (0, the epoch to count in) when it is let through, (nanoseconds until it would be, 0) when not.
+        """
+        owed, quiet, slack_ns = due - now, now - refused, self.slack_ns
+        if owed > 0:
+            if owed > self.most_owed_ns:
+                return 0, now
+            if owed > self.ahead_ns or owed > quiet or quiet < slack_ns:
+                return owed, 0
+            return 0, epoch
+        idle_since = now - slack_ns if quiet < 2 * slack_ns else now
+        return 0, epoch if due >= idle_since else idle_since
+
+
+def merged(ends: Sequence[int], epochs: Iterable[int]) -> tuple[int, int]:
+    """Return the epoch of all shares together, and their theoretical arrival time."""
+    epoch = max(epochs)
+    return epoch, epoch + sum([end - epoch for end in ends if end > epoch])
+
+
+def seconds(wait_ns: int) -> int:
+    """Return a time to wait as Retry-After has it: whole seconds, at least one."""
+    return max(1, ceil(wait_ns / _NS))
