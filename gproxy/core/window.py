@@ -21,6 +21,8 @@ CELLS: Final = SLICES * KINDS
 #: 24 bits hold 46,000 requests a second of one worker for the longest slice there is (an hour / SLICES)
 COUNT: Final = (1 << 24) - 1
 _NUMBER: Final = (1 << 24) - 1
+#: a stamp that no cell carries
+_NONE: Final = 1 << 64
 
 
 def number(now_us: int, window_us: int) -> int:
@@ -44,6 +46,13 @@ def stamps(tag: int, number: int) -> list[int]:
     found = [stamp(tag, first + offset) for offset in range(SLICES)]
     turn = -first % SLICES
     return found[turn:] + found[:turn]
+
+
+def stamps_before(tag: int, number: int) -> list[int]:
+    """Return the same without the present slice: what is past does not change any more."""
+    found = stamps(tag, number)
+    found[number % SLICES] = _NONE
+    return found
 
 
 def sums(cells: Sequence[int], counting: Sequence[int]) -> tuple[int, int, int]:

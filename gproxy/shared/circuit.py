@@ -57,14 +57,16 @@ class SharedCircuit:
         self._base = base = table.breaker_base(circuits.slot, row)
         self._generation_cell = table.generation_cell(row)
         self._generation = cells[self._generation_cell]
+        self._firsts: tuple[int, ...] = ()
         self._bases: list[int] = []
         self._glance = 0
         self._word, self._circuit = -1, Circuit()
         self._epoch = self._tag = 0
         # Own counts, as this worker or the one before in its slot has left them in the cells.
         self._successes = cells[base + layout.BREAKER_SUCCESSES]
-        self._slice = self._settled = -1
+        self._slice = self._settled = self._summed = -1
         self._slice_base = self._stamp = 0
+        self._earlier = (0, 0, 0)
         self._counts = [0, 0, 0]
         self._arrivals = self._admitted = self._succeeded = 0
         self._pending: dict[Trial, None] = {}
@@ -88,8 +90,11 @@ class SharedCircuit:
 
     def _read(self) -> int:
         """Read the words of all slots; return the base of the slot whose word counts."""
-        self._glance = self._circuits.glance
-        self._bases = self._circuits.bases(self.row)
+        circuits = self._circuits
+        self._glance = circuits.glance
+        if self._firsts is not circuits.firsts:
+            self._firsts = circuits.firsts
+            self._bases = [first + self.row * layout.BREAKER_CELLS for first in circuits.firsts]
         word, circuit, base = circuit_cells.newest(self._cells, self._bases, self._generation)
         if word != self._word:
             self._word = word
@@ -97,7 +102,7 @@ class SharedCircuit:
             self.state = circuit.state
             self._epoch = circuit.epoch
             self._tag = circuit_cells.tag(self._generation, circuit.epoch)
-            self._settled = self._slice = -1
+            self._settled = self._slice = self._summed = -1
             self._begin_probing()
         return base
 
@@ -190,12 +195,13 @@ class SharedCircuit:
         if not breaker.has_window and not trial.due_us:
             return  # a plain success in a closed circuit: nothing follows from it
         is_slow = 0 < breaker.slow_us <= took_us
-        if not self._is_current(trial):
+        if not trial.due_us:
+            if self.look().state is State.CLOSED and trial.epoch == self._epoch:
+                self._count(False, is_slow, now_us)
+                if is_slow or self._slice != self._settled:
+                    self._judge(now_us)
+        elif not self._is_current(trial):
             return
-        if self.state is State.CLOSED:
-            self._count(False, is_slow, now_us)
-            if is_slow or self._slice != self._settled:
-                self._judge(now_us)
         elif is_slow:
             self._move(Cause.PROBE_SLOW, (took_us // 1000, *self._probed()), now_us)
         else:
@@ -250,10 +256,15 @@ class SharedCircuit:
             self._slice_base = first = self._base + layout.BREAKER_WINDOW + window.place(number)
             found = [cell ^ self._stamp for cell in self._cells[first : first + window.KINDS]]
             self._counts = [count if count <= window.COUNT else 0 for count in found]
-        for kind, applies in ((window.REQUESTS, True), (window.FAILURES, has_failed), (window.SLOW, is_slow)):
-            if applies:
-                self._counts[kind] += 1
-                self._cells[self._slice_base + kind] = self._stamp | self._counts[kind]
+        self._count_kind(window.REQUESTS)
+        if has_failed:
+            self._count_kind(window.FAILURES)
+        if is_slow:
+            self._count_kind(window.SLOW)
+
+    def _count_kind(self, kind: int) -> None:
+        self._counts[kind] = count = self._counts[kind] + 1
+        self._cells[self._slice_base + kind] = self._stamp | count
 
     def _judge(self, now_us: int) -> None:
         """Open the circuit if what all workers have seen calls for it."""
@@ -284,13 +295,26 @@ class SharedCircuit:
                 in_a_row += run >> 32 & MOST_RUN
         if not self.breaker.has_window:
             return Figures(in_a_row)
-        counting = window.stamps(self._tag, window.number(now_us, self.breaker.window_us))
+        number = window.number(now_us, self.breaker.window_us)
+        if number != self._summed:  # the past is added up once per slice
+            self._summed = number
+            self._earlier = self._earlier_sums(window.stamps_before(self._tag, number))
+        stamp, place = window.stamp(self._tag, number), layout.BREAKER_WINDOW + window.place(number)
+        totals = list(self._earlier)
+        for base in self._bases:
+            for kind in range(window.KINDS):
+                count = cells[base + place + kind] ^ stamp
+                if count <= window.COUNT:
+                    totals[kind] += count
+        return Figures(in_a_row, *totals)
+
+    def _earlier_sums(self, counting: list[int]) -> tuple[int, int, int]:
         requests = failures = slow = 0
         for base in self._bases:
             first = base + layout.BREAKER_WINDOW
-            of_slot = window.sums(cells[first : first + window.CELLS].tolist(), counting)
+            of_slot = window.sums(self._cells[first : first + window.CELLS].tolist(), counting)
             requests, failures, slow = requests + of_slot[0], failures + of_slot[1], slow + of_slot[2]
-        return Figures(in_a_row, requests, failures, slow)
+        return requests, failures, slow
 
     def _probe_successes(self) -> int:
         cells = (self._probes_cell(base) for base in self._bases)

@@ -76,10 +76,11 @@ class Circuits:
         self.table = table
         self.slot = slot
         self.glance = 0
+        #: first breaker cell of row 0 in every slot that ever took part, lowest slot first
+        self.firsts: tuple[int, ...] = ()
         self._tell = tell
         self._moves = table.moves()
         self._seen = b""
-        self._slots: list[int] = []
         self._circuits: dict[int, SharedCircuit] = {}
         self.announce()
 
@@ -87,8 +88,11 @@ class Circuits:
         """Return `glance` after looking whether anything has moved."""
         if self._moves.tobytes() != self._seen:
             self._seen = self._moves.tobytes()
-            self._slots = [slot for slot, moves in enumerate(memoryview(self._seen).cast("Q")) if moves]
             self.glance += 1
+            slots = [slot for slot, moves in enumerate(memoryview(self._seen).cast("Q")) if moves]
+            firsts = tuple(self.table.breaker_base(slot, 0) for slot in slots)
+            if firsts != self.firsts:
+                self.firsts = firsts
         return self.glance
 
     def announce(self) -> None:
@@ -99,23 +103,21 @@ class Circuits:
         """Pass on a move that this worker has made."""
         self._tell(Move(row, before, after, cause, figures))
 
-    def bases(self, row: int) -> list[int]:
-        """Return the first breaker cell of a row in every slot that ever took part, lowest slot first."""
-        return [self.table.breaker_base(slot, row) for slot in self._slots]
-
     def circuit(self, row: int, breaker: Breaker) -> SharedCircuit:
-        """Return the circuit of a row, moving by the rules of `breaker` from now on."""
+        """Return the circuit of a row; one that is new here moves by the rules of `breaker`."""
         circuit = self._circuits.get(row)
         if circuit is None or not circuit.is_of_present_owner():
             self.refresh()
             circuit = self._circuits[row] = SharedCircuit(self, row, breaker)
-        circuit.breaker = breaker
         return circuit
 
-    def forget_all_but(self, rows: Mapping[int, object]) -> None:
-        """Let go of the circuits of other rows; what their cells say stays."""
-        for row in self._circuits.keys() - rows.keys():
-            del self._circuits[row]
+    def use(self, rules: Mapping[int, Breaker]) -> None:
+        """Take over new rules by row, and let go of the circuits of other rows; what their cells say stays."""
+        for row, circuit in list(self._circuits.items()):
+            if row in rules:
+                circuit.breaker = rules[row]
+            else:
+                del self._circuits[row]
 
 
 def read(table: Table, row: int) -> Circuit:

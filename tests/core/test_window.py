@@ -25,6 +25,15 @@ def test_cells_of_another_epoch_do_not_count() -> None:
     assert window.sums(cells, window.stamps(8, 100)) == (0, 0, 0)
 
 
+def test_the_past_is_all_but_the_present_slice() -> None:
+    cells = [0] * window.CELLS
+    for number in (99, 100):
+        at = window.place(number)
+        cells[at : at + 3] = [window.stamp(7, number) | count for count in (number, 5, 2)]
+    assert window.sums(cells, window.stamps(7, 100)) == (199, 10, 4)
+    assert window.sums(cells, window.stamps_before(7, 100)) == (99, 5, 2)
+
+
 @given(st.integers(0, 1 << 30), st.lists(st.tuples(st.integers(0, 4000), st.booleans(), st.booleans()), max_size=60))
 def test_sums_are_those_of_the_last_window(begin_us: int, results: list[tuple[int, bool, bool]]) -> None:
     """The ring agrees with a list of everything that happened."""

@@ -30,7 +30,7 @@ def test_only_slots_that_took_part_are_read() -> None:
     mine = circuits(table, 2, [])
     circuits(table, 0, [])
     mine.refresh()
-    assert mine.bases(5) == [table.breaker_base(0, 5), table.breaker_base(2, 5)]
+    assert mine.firsts == (table.breaker_base(0, 0), table.breaker_base(2, 0))
 
 
 def test_a_circuit_keeps_what_it_knows_and_takes_new_rules() -> None:
@@ -38,9 +38,10 @@ def test_a_circuit_keeps_what_it_knows_and_takes_new_rules() -> None:
     mine = circuits(table, 0, [])
     circuit = mine.circuit(5, RULES)
     rules = breaker(consecutive_failures=1)
-    assert mine.circuit(5, rules) is circuit
+    mine.use({5: rules})
+    assert mine.circuit(5, RULES) is circuit
     assert circuit.breaker is rules
-    mine.forget_all_but({4: None})
+    mine.use({4: RULES})
     assert mine.circuit(5, RULES) is not circuit
 
 
