@@ -5,6 +5,7 @@ They are raised wherever the failure is found and become a response in one place
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import ClassVar
 
 
@@ -18,7 +19,7 @@ class GatewayError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     #: seconds after which it makes sense to ask again, 0 for unsaid (RFC 9110 10.2.3)
-    retry_after_s: ClassVar[int] = 0
+    retry_after_s: int = 0
     #: the client connection cannot carry another request after this failure
     closes: ClassVar[bool] = False
 
@@ -77,7 +78,21 @@ class HeadTooLarge(GatewayError):
     status, code, closes = 431, "head_too_large", True
 
 
-class BadUpstream(GatewayError):
+class Stage(IntEnum):
+    """How far a request came before its server failed: whether it may be sent again depends on it."""
+
+    UNSENT = 0  # no server has seen a byte of it
+    SENT = 1  # it may have been carried out; of an answer no byte came
+    ANSWERED = 2
+
+
+class UpstreamError(GatewayError):
+    """A server failed. `stage` may be set on an instance when it is another one than usual."""
+
+    stage: Stage = Stage.ANSWERED
+
+
+class BadUpstream(UpstreamError):
     """The server refused the connection or its answer is not valid HTTP."""
 
     status, code = 502, "bad_upstream"
@@ -87,6 +102,16 @@ class NoServer(GatewayError):
     """The cluster has no server that may be used."""
 
     status, code, retry_after_s = 503, "no_server", 1
+
+
+class CircuitOpen(GatewayError):
+    """The circuit breakers of the API, or of all its servers, are open."""
+
+    status, code = 503, "circuit_open"
+
+    def __init__(self, detail: str, reason: str, retry_after_s: int) -> None:
+        super().__init__(detail, reason)
+        self.retry_after_s = retry_after_s
 
 
 class NoConfiguration(GatewayError):
@@ -101,7 +126,8 @@ class Overloaded(GatewayError):
     status, code, closes, retry_after_s = 503, "overloaded", True, 1
 
 
-class UpstreamTimeout(GatewayError):
+class UpstreamTimeout(UpstreamError):
     """A connect, response or total deadline has passed."""
 
     status, code = 504, "upstream_timeout"
+    stage = Stage.SENT

@@ -56,9 +56,7 @@ class ConsistentHash(Generic[Server]):
         long as nothing has changed.
         """
         if servers is not self._servers:
-            self._servers = servers
-            self._first = [None] * SLOTS
-            self._total_weight = sum(server.weight for server in servers)
+            self._take_over(servers)
         if not self._total_weight:
             return None
         slot = slot_of(key)
@@ -68,6 +66,12 @@ class ConsistentHash(Generic[Server]):
         if first not in avoid and not self._is_overloaded(first):
             return first
         return self._next_best(slot, avoid)
+
+    def _take_over(self, servers: Sequence[Server]) -> None:
+        if tuple(servers) != tuple(self._servers):
+            self._first = [None] * SLOTS
+            self._total_weight = sum(server.weight for server in servers)
+        self._servers = servers
 
     def _next_best(self, slot: int, avoid: Collection[Server]) -> Server | None:
         left = [server for server in self._servers if server.weight and server not in avoid]

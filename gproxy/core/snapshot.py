@@ -132,12 +132,16 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Api:
-    """What callers see, ready to serve. The timeouts are final, in seconds; 0 means no limit. `row` as in Server."""
+    """What callers see, ready to serve. The timeouts are final, in seconds; 0 means no limit. `row` as in Server.
+
+    With `is_plain` nothing but whose turn it is decides where its requests go, and each goes there once.
+    """
 
     name: str
     row: int
     is_up: bool
     cluster: Cluster
+    is_plain: bool
     retry: Retry | None
     breaker: Breaker | None
     preserve_host: bool
@@ -256,14 +260,17 @@ class SnapshotBuilder:
         cluster = self._clusters[node["cluster"]]
         timeouts = Timeouts(**document["timeouts"]).over(cluster.timeouts).over(self._defaults)
         hooks = self._hooks_for(document)
+        breaker = Breaker.compiled(document["circuit_breaker"])
         retry = Retry.compiled(document["retry"]) or cluster.retry
+        breaker = Breaker.compiled(document["circuit_breaker"])
         api = Api(
             name=document["name"],
             row=row,
             is_up=document["status"] == "up",
             cluster=cluster,
+            is_plain=cluster.is_in_turns and not cluster.is_guarded and retry is None and breaker is None,
             retry=retry,
-            breaker=Breaker.compiled(document["circuit_breaker"]),
+            breaker=breaker,
             preserve_host=document["preserve_host"],
             connect_s=timeouts.connect_s or 0,
             response_s=timeouts.response_s or 0,

@@ -10,9 +10,10 @@ from gproxy.core.errors import BodyTooLarge
 from gproxy.core.http1 import CHUNKED, RequestFields, split_fields
 from gproxy.core.snapshot import Api, Server
 from gproxy.worker.deadlines import NEVER
-from gproxy.worker.forwarded import upstream_fields
+from gproxy.worker.forwarded import client_ip, upstream_fields
 
 if TYPE_CHECKING:
+    from gproxy.shared.circuit import Trial
     from gproxy.worker.connection import Client
     from gproxy.worker.upload import Upload
 
@@ -28,13 +29,15 @@ class Exchange:
     edited them. `status` is 0 until a response was begun. `received` and `sent` count body bytes of the request and
     bytes of the response. `attempted` is since when `server` has been busy with it; `answered` is when a response head
     came whose body did not come with it, 0 otherwise. `deadline` ends the total time limit (all monotonic seconds).
-    `code` and `reason` say why the gateway answered instead of a server.
+    `trial` is set while the circuit breaker of `server` waits for the result. `attempts` counts them where there may
+    be several. `code` and `reason` say why the gateway answered instead of a server.
     """
 
     __slots__ = (
         "answered",
         "api",
         "attempted",
+        "attempts",
         "body",
         "client",
         "code",
@@ -54,6 +57,7 @@ class Exchange:
         "started",
         "status",
         "target",
+        "trial",
         "upload",
     )
 
@@ -73,11 +77,13 @@ class Exchange:
         self.sent = 0
         self.status = 0
         self.answered = 0.0
+        self.attempts: int
         self.deadline = NEVER
         self.api: Api | None = None
         self.server: Server | None = None
         self.forward: bytes | None = None
         self.upload: Upload | None = None
+        self.trial: Trial | None = None
         self.decoder: ChunkedDecoder | None = None
         self.code = ""
         self.reason = ""
@@ -122,6 +128,10 @@ class Exchange:
             if key.lower() == name:
                 return value
         return b""
+
+    def client_ip(self) -> bytes:
+        """Return the address of the client itself: behind trusted proxies the last one that is not theirs."""
+        return client_ip(self, self.client.runtime.settings.gproxy.trusted_proxies).encode("latin-1")
 
     def until(self, seconds: float) -> float:
         """Return the deadline of a phase that may take `seconds` (0: no limit), never after the total deadline."""

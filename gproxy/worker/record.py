@@ -38,7 +38,7 @@ class Recorder:
     """Writes the cells of one slot: of the worker as a whole, and of each API and server it works for.
 
     `access` takes each finished exchange, None when the access log is off. What is begun is ended exactly once:
-    `begin` by `end` for the request, `enter` by `end` for its API, `attempt` by the next one or `end` for a server.
+    `begin` by `end` for the request, `enter` by `end` for its API, `attempt` by `attempt_over` or `end` for a server.
     """
 
     def __init__(self, table: Table, slot: int, access: Callable[[Exchange], None] | None) -> None:
@@ -65,21 +65,25 @@ class Recorder:
         self._cells[self._rows + api.row * ROW_CELLS] += 1
 
     def attempt(self, exchange: Exchange, server: Server) -> None:
-        """Count an attempt to have the request answered by this server; an earlier one has failed.
+        """Count an attempt to have the request answered by this server, in flight from now on.
 
-        The first one begins with the exchange: nothing waits in between.
+        The first one begins with the exchange, a further one with its `attempted`.
         """
-        if exchange.server is not None:
-            self._attempt_failed(exchange, exchange.server.row)
         exchange.server = server
         self._cells[self._rows + server.row * ROW_CELLS] += 1
 
-    def _attempt_failed(self, exchange: Exchange, row: int) -> None:
-        now = monotonic()
-        self._count_row(exchange, row, ROW_UNANSWERED, bucket(int((now - exchange.attempted) * 1e6)))
-        self.count_row(row, layout.ROW_FAILURES)
-        self.count_row(row, layout.ROW_RETRIES)
-        exchange.attempted = now
+    def attempt_over(self, exchange: Exchange, status: int) -> None:
+        """Count an attempt that will be followed by another one; `status` 0: there was no answer."""
+        server, api = exchange.server, exchange.api
+        assert server is not None
+        assert api is not None
+        outcome = _STATUSES + status // 100 if status else ROW_UNANSWERED
+        self._count_row(exchange, server.row, outcome, bucket(int((monotonic() - exchange.attempted) * 1e6)))
+        if not status:
+            self.count_row(server.row, layout.ROW_FAILURES)
+        self.count_row(server.row, layout.ROW_RETRIES)
+        self.count_row(api.row, layout.ROW_RETRIES)
+        exchange.server = None
 
     def end(self, exchange: Exchange) -> None:
         """Count and log a request that is over: for the worker, for its API, and for the server tried last."""

@@ -49,14 +49,14 @@ def test_gauges_of_rows_go_with_their_worker_and_counters_stay(table: Table) -> 
         for row in (0, 2):
             base = table.row_base(slot, row)
             cells[base + layout.ROW_ACTIVE] = 5
-            cells[base + layout.ROW_EWMA_US] = 6
+            cells[base + layout.ROW_QUEUED] = 6
             cells[base + layout.ROW_STATUS_2XX] = 7
     table.claim(1)
     table.release(0)
     assert table.row_total(2, layout.ROW_ACTIVE) == 5, "a slot that was never used is not looked at"
     table.release(1)
     for row in (0, 2):
-        assert table.row_total(row, layout.ROW_ACTIVE) == table.row_total(row, layout.ROW_EWMA_US) == 0
+        assert table.row_total(row, layout.ROW_ACTIVE) == table.row_total(row, layout.ROW_QUEUED) == 0
         assert table.row_total(row, layout.ROW_STATUS_2XX) == 14
 
 

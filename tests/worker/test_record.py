@@ -7,6 +7,7 @@ from time import monotonic
 import pytest
 
 from gproxy.core.histogram import BUCKETS, bounds
+from gproxy.core.router import Route
 from gproxy.shared import layout
 from gproxy.worker.exchange import Exchange
 from tests.worker.peer import Backend, Peer, answers, eventually, limited, response
@@ -144,20 +145,24 @@ def test_the_time_of_a_server_ends_with_its_head(stage: Stage) -> None:
     assert took_us(API) - took_us(SERVER) > 25_000
 
 
-def test_a_failed_attempt_is_over_when_the_next_begins(stage: Stage) -> None:
+@pytest.mark.parametrize(("status", "outcome"), [(0, {"unanswered": 1, "failures": 1}), (503, {"status_5xx": 1})])
+def test_an_attempt_that_is_followed_by_another_is_over(stage: Stage, status: int, outcome: dict[str, int]) -> None:
     stage.proxy_to("127.0.0.1:1", "127.0.0.1:2")
     assert stage.runtime.snapshot is not None
     servers = stage.runtime.snapshot.clusters["c"].members
     exchange = Exchange.__new__(Exchange)
-    exchange.started = exchange.attempted = 0.0
+    exchange.attempted = 0.0
     exchange.received = exchange.sent = 0
-    exchange.server = None
     recorder = stage.runtime.recorder
+    (route,) = (value for value in stage.runtime.snapshot.compiled.values() if isinstance(value, Route))
+    recorder.enter(exchange, route.target)
     recorder.attempt(exchange, servers[0])
+    recorder.attempt_over(exchange, status)
+    assert exchange.server is None
     recorder.attempt(exchange, servers[1])
-    assert exchange.attempted > 0
-    assert counted(stage, 0) == {"unanswered": 1, "failures": 1, "retries": 1, "requests": 1, "times": 1}
-    assert stage.table.row_total(1, layout.ROW_ACTIVE) == 1
+    assert counted(stage, SERVER) == {**outcome, "retries": 1, "requests": 1, "times": 1}
+    assert stage.table.row_total(route.target.row, layout.ROW_RETRIES) == 1
+    assert [stage.table.row_total(row, layout.ROW_ACTIVE) for row in range(2)] == [0, 1]
 
 
 def test_idle_connections_of_a_server(stage: Stage) -> None:
