@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from gproxy.core.errors import BadUpstream, UpstreamTimeout
+from gproxy.core.errors import BadUpstream, CircuitOpen, UpstreamTimeout
 from gproxy.core.histogram import NEAR, NEAR_END, bucket
 from gproxy.core.snapshot import Api, Server
 from gproxy.shared import layout
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _STATUSES = layout.ROW_STATUS_1XX - 1
 _TIMEOUTS = frozenset((408, 504))
+#: what the gateway does on purpose, and as often as asked: the one reason is told when it begins
+_DELIBERATE = frozenset((CircuitOpen.code,))
 #: what is the server's doing
 _SERVER_FAILURES = frozenset((BadUpstream.code, UpstreamTimeout.code, "response_broken"))
 
@@ -138,6 +140,8 @@ class Recorder:
             self._cells[self._bad_request] += 1
         elif status in _TIMEOUTS:
             self._cells[self._timeouts] += 1
+        if exchange.code in _DELIBERATE:
+            return
         if status >= 500 or exchange.code == "response_broken":
             log.warning("request failed", extra=failure(exchange))
             if exchange.api is not None:
