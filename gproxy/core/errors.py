@@ -8,6 +8,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import ClassVar
 
+from gproxy.core.limiter import Room
+
 
 class GatewayError(Exception):
     """An expected failure that the client is told about as `application/problem+json` (RFC 9457).
@@ -16,7 +18,7 @@ class GatewayError(Exception):
     `headers` are extra response fields.
     """
 
-    status: ClassVar[int] = 500
+    status: int = 500
     code: ClassVar[str] = "internal_error"
     #: seconds after which it makes sense to ask again, 0 for unsaid (RFC 9110 10.2.3)
     retry_after_s: int = 0
@@ -72,6 +74,22 @@ class ExpectationFailed(GatewayError):
     status, code, closes = 417, "expectation_failed", True
 
 
+class RateLimited(GatewayError):
+    """More requests came than a limit lets through (RFC 6585 4); an API may choose another status.
+
+    The fields are those of draft-ietf-httpapi-ratelimit-headers-06.
+    """
+
+    status, code = 429, "rate_limited"
+
+    def __init__(self, rate: int, wait_s: int, reason: str, status: int = 429) -> None:
+        figures = (("RateLimit-Limit", rate), ("RateLimit-Remaining", 0), ("RateLimit-Reset", wait_s))
+        headers = tuple((name, str(figure)) for name, figure in figures)
+        super().__init__("There were too many requests.", reason, headers)
+        self.status = status
+        self.retry_after_s = wait_s
+
+
 class HeadTooLarge(GatewayError):
     """The head is larger, or has more fields, than the limits allow (RFC 6585 5)."""
 
@@ -124,6 +142,17 @@ class Overloaded(GatewayError):
     """A limit on connections or concurrency is reached."""
 
     status, code, closes, retry_after_s = 503, "overloaded", True, 1
+
+
+class Full(Overloaded):
+    """A server or an API (its row) has as many requests in flight as its `room` allows."""
+
+    closes = False
+
+    def __init__(self, row: int, room: Room, reason: str) -> None:
+        super().__init__("Too many requests are in progress.", reason)
+        self.row = row
+        self.room = room
 
 
 class UpstreamTimeout(UpstreamError):

@@ -51,11 +51,6 @@ class Limit:
         most_owed_ns = (burst + _MOST_AT_ONCE) * unit_ns + _MOST_HELD_UP_NS
         return cls(rate, unit_ns, (burst - 1) * unit_ns, max(unit_ns, _SLACK_NS), most_owed_ns)
 
-    @classmethod
-    def compiled(cls, document: Mapping[str, Any] | None) -> Self | None:
-        """Return what a normalised `rate_limit` means, None when there is none."""
-        return None if document is None else cls.of(document["rate"], document["per_s"], document["burst"])
-
     def decide(self, now: int, epoch: int, due: int, refused: int) -> tuple[int, int]:
         """Decide on a request that comes `now`; `due` is the theoretical arrival time, the rest as in a share.
 
@@ -70,6 +65,22 @@ class Limit:
             return 0, epoch
         idle_since = now - slack_ns if quiet < 2 * slack_ns else now
         return 0, epoch if due >= idle_since else idle_since
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """At most `most` requests at a time; `queue` more may wait for up to `timeout_s` (0: none)."""
+
+    most: int
+    queue: int
+    timeout_s: float
+
+    @classmethod
+    def compiled(cls, most: int, queue: Mapping[str, Any] | None) -> Self | None:
+        """Return what a maximum and a normalised `queue` mean, None when there is no maximum (0)."""
+        if not most:
+            return None
+        return cls(most, 0, 0.0) if queue is None else cls(most, queue["size"], queue["timeout_s"])
 
 
 def merged(ends: Sequence[int], epochs: Iterable[int]) -> tuple[int, int]:

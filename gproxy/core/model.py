@@ -5,6 +5,7 @@ of a snapshot get. It is *compact* when it holds only what differs from a defaul
 Only the configuration files of `gproxy.core` import this module; a worker never loads pydantic.
 """
 
+from http import HTTPStatus
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
@@ -24,6 +25,10 @@ MOST_IN_A_ROW: Final = 1000
 MOST_ATTEMPTS: Final = 10
 MOST_BACKOFF_MS: Final = 60_000
 MOST_SLOW_START_S: Final = 3600
+#: Highest rate of a limit, its longest time span, and longest time in a queue.
+MOST_RATE: Final = 1_000_000
+MOST_PER_S: Final = 86_400
+MOST_WAIT_S: Final = 3600
 #: Longest window and longest open time of a circuit breaker, in seconds.
 MOST_WINDOW_S: Final = 3600
 MOST_OPEN_S: Final = 86_400
@@ -64,6 +69,18 @@ def _off(value: Any) -> Any:
 def _body(text: str) -> str:
     health_check.body_test(text)
     return text
+
+
+def _limit_key(text: str) -> str:
+    if text in {"none", "client_ip"} or text.startswith(("header:", "cookie:")):
+        return text if text == "none" else request_key.check(text)
+    raise ValueError(f'must be none, client_ip, header:NAME or cookie:NAME, not "{text}"')
+
+
+def _error_status(status: int) -> int:
+    if not (400 <= status <= 599 and status in set(HTTPStatus)):
+        raise ValueError(f"must be a registered status from 400 to 599, not {status}")
+    return status
 
 
 T = TypeVar("T")
@@ -206,8 +223,34 @@ class Retry(Part):
     report: bool = False
 
 
+class Queue(Part):
+    """How many requests of a node may wait for a place, and for how long."""
+
+    size: Annotated[int, Field(ge=1, le=MOST)] = 100
+    timeout_s: Annotated[float, Field(ge=0.01, le=MOST_WAIT_S)] = 1.0
+
+
+class RateLimit(Part):
+    """At most `rate` requests in `per_s` seconds, of which `burst` (0: all) may come at once.
+
+    With a `key` each address, or each value of a header field or a cookie, has a limit of its own; requests without
+    the field share one. Counted over all workers of a node.
+    """
+
+    rate: Annotated[int, Field(ge=1, le=MOST_RATE)]
+    per_s: Annotated[float, Field(ge=0.01, le=MOST_PER_S)] = 1.0
+    burst: Annotated[int, Field(ge=0, le=MOST_RATE)] = 0
+    key: Annotated[str, AfterValidator(_limit_key)] = "none"
+    status: Annotated[int, AfterValidator(_error_status)] = 429
+    scope: Literal["node"] = "node"
+
+
 class Server(Part):
-    """A backend. `name` defaults to the address."""
+    """A backend. `name` defaults to the address.
+
+    Over all workers of a node, it gets at most `max_qps` requests per second, of which `burst` (0: all) may come at
+    once, and has at most `max_connections` in flight; more wait in the `queue`, if there is one. 0 is no limit.
+    """
 
     name: Name
     address: Annotated[str, AfterValidator(grammar.address)]
@@ -216,6 +259,10 @@ class Server(Part):
     status: Literal["up", "down", "drain"] = "up"
     backup: bool = False
     slow_start_s: Annotated[float, Field(ge=0, le=MOST_SLOW_START_S)] = 0.0
+    max_qps: Annotated[int, Field(ge=0, le=MOST_RATE)] = 0
+    burst: Annotated[int, Field(ge=0, le=MOST_RATE)] = 0
+    max_connections: Annotated[int, Field(ge=0, le=MOST)] = 0
+    queue: Queue | None = None
     health_check: HealthCheck | None = None
     circuit_breaker: CircuitBreaker | None = None
     tls: Tls = Tls()
@@ -224,6 +271,14 @@ class Server(Part):
     def _uses_its_tls(self) -> Self:
         if self.scheme == "http" and self.tls != Tls():
             raise ValueError("tls is given, but scheme is http")
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_it_bounds(self) -> Self:
+        if self.burst and not self.max_qps:
+            raise ValueError("burst is given, but max_qps is 0: there is no limit")
+        if self.queue is not None and not self.max_connections:
+            raise ValueError("queue is given, but max_connections is 0: nobody has to wait")
         return self
 
 
@@ -259,7 +314,10 @@ class Node(Part):
 
 
 class Api(Part):
-    """What callers see. Empty `hosts` and `methods` match all; a higher `priority` comes first."""
+    """What callers see. Empty `hosts` and `methods` match all; a higher `priority` comes first.
+
+    At most `max_concurrency` requests (0: no limit) are in flight on a node; more wait in the `queue`, if there is one.
+    """
 
     name: Name
     hosts: Set[Annotated[str, AfterValidator(grammar.host_pattern)]] = ()
@@ -270,11 +328,20 @@ class Api(Part):
     preserve_host: bool = True
     request_headers: HeaderEdits = HeaderEdits()
     response_headers: HeaderEdits = HeaderEdits()
+    rate_limit: RateLimit | None = None
+    max_concurrency: Annotated[int, Field(ge=0, le=MOST)] = 0
+    queue: Queue | None = None
     circuit_breaker: CircuitBreaker | None = None
     retry: Retry | None = None
     timeouts: Timeouts = Timeouts()
     nodes: ExactlyOne[Node]
     tags: Set[Name] = ()
+
+    @model_validator(mode="after")
+    def _has_what_it_waits_for(self) -> Self:
+        if self.queue is not None and not self.max_concurrency:
+            raise ValueError("queue is given, but max_concurrency is 0: nobody has to wait")
+        return self
 
 
 #: Kind -> model. Kinds refer only to kinds before them: a cluster names servers, an API names clusters.

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from gproxy.core.breaker import Breaker
 from gproxy.core.health import identity
+from gproxy.core.limiter import Limit, Room
 from gproxy.core.pattern import Pattern
 from gproxy.core.request_key import KeyOf, compile_key
 from gproxy.core.retry import Retry
@@ -99,6 +100,8 @@ class Server:
     is_draining: bool
     is_backup: bool
     slow_start_s: float
+    limit: Limit | None
+    room: Room | None
     breaker: Breaker | None
 
 
@@ -108,7 +111,8 @@ class Cluster:
 
     `policy` is the load_balance of the document, `hash_key` what consistent_hash goes by. With `is_in_turns` it is
     round robin, and nothing looks at the request or the clock. `breaker` is for the servers that have none of their
-    own; `is_guarded` says whether any server has one here.
+    own; `is_guarded` says whether any server has one here, `is_limited` whether any has a rate limit or a maximum of
+    requests in flight.
     """
 
     name: str
@@ -122,6 +126,7 @@ class Cluster:
     retry: Retry | None
     breaker: Breaker | None
     is_guarded: bool
+    is_limited: bool
     timeouts: Timeouts
 
     def without(self, rows: Set[int]) -> tuple[Server, ...]:
@@ -142,6 +147,7 @@ class Api:
     is_up: bool
     cluster: Cluster
     is_plain: bool
+    room: Room | None
     retry: Retry | None
     breaker: Breaker | None
     preserve_host: bool
@@ -252,6 +258,7 @@ class SnapshotBuilder:
             retry=Retry.compiled(document["retry"]),
             breaker=breaker,
             is_guarded=breaker is not None or any(server.breaker is not None for server in up),
+            is_limited=any(server.limit is not None or server.room is not None for server in members),
             timeouts=Timeouts(**document["timeouts"]),
         )
 
@@ -260,15 +267,18 @@ class SnapshotBuilder:
         cluster = self._clusters[node["cluster"]]
         timeouts = Timeouts(**document["timeouts"]).over(cluster.timeouts).over(self._defaults)
         hooks = self._hooks_for(document)
+        room = Room.compiled(document["max_concurrency"], document["queue"])
         breaker = Breaker.compiled(document["circuit_breaker"])
         retry = Retry.compiled(document["retry"]) or cluster.retry
         breaker = Breaker.compiled(document["circuit_breaker"])
+        chooses_freely = cluster.is_in_turns and not cluster.is_guarded and not cluster.is_limited
         api = Api(
             name=document["name"],
             row=row,
             is_up=document["status"] == "up",
             cluster=cluster,
-            is_plain=cluster.is_in_turns and not cluster.is_guarded and retry is None and breaker is None,
+            is_plain=chooses_freely and retry is None and breaker is None and room is None,
+            room=room,
             retry=retry,
             breaker=breaker,
             preserve_host=document["preserve_host"],
@@ -314,5 +324,7 @@ def compile_server(document: Document, row: int) -> Server:
         is_draining=document["status"] == "drain",
         slow_start_s=document["slow_start_s"],
         is_backup=document["backup"],
+        limit=Limit.of(document["max_qps"], 1.0, document["burst"]) if document["max_qps"] else None,
+        room=Room.compiled(document["max_connections"], document["queue"]),
         breaker=Breaker.compiled(document["circuit_breaker"]),
     )

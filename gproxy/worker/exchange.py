@@ -13,6 +13,7 @@ from gproxy.worker.deadlines import NEVER
 from gproxy.worker.forwarded import client_ip, upstream_fields
 
 if TYPE_CHECKING:
+    from gproxy.core.limiter import Limit
     from gproxy.shared.circuit import Trial
     from gproxy.worker.connection import Client
     from gproxy.worker.upload import Upload
@@ -132,6 +133,11 @@ class Exchange:
     def client_ip(self) -> bytes:
         """Return the address of the client itself: behind trusted proxies the last one that is not theirs."""
         return client_ip(self, self.client.runtime.settings.gproxy.trusted_proxies).encode("latin-1")
+
+    def count_against(self, limit: Limit, key: bytes | None) -> int:
+        """Count the request against a rate limit of its API; returns 0, or in how many seconds to ask again."""
+        assert self.api is not None
+        return self.client.runtime.admission.count(self.api.row, limit, key)
 
     def until(self, seconds: float) -> float:
         """Return the deadline of a phase that may take `seconds` (0: no limit), never after the total deadline."""

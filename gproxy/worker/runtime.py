@@ -15,6 +15,7 @@ from gproxy.core.snapshot import Cluster, Endpoint, Server, Snapshot
 from gproxy.shared import layout
 from gproxy.shared.table import now_ms
 from gproxy.worker.access import FORMATS, AccessLog
+from gproxy.worker.admission import Admission
 from gproxy.worker.choose import Standing
 from gproxy.worker.deadlines import NEVER, Deadlines
 from gproxy.worker.gateway import Gateway
@@ -57,6 +58,7 @@ class Runtime:
         self.health = HealthView(context.table)
         self.loads = Loads(context.table, context.slot)
         self.guard = Guard(context.table, context.slot)
+        self.admission = Admission(context.table, context.slot)
         self.draining = False
         self.clients: set[Client] = set()
         self.cells, self.base = context.table.cells, context.table.base(context.slot)

@@ -36,6 +36,10 @@ def test_a_server_with_every_default() -> None:
         "status": "up",
         "backup": False,
         "slow_start_s": 0,
+        "max_qps": 0,
+        "burst": 0,
+        "max_connections": 0,
+        "queue": None,
         "health_check": None,
         "circuit_breaker": None,
         "tls": {
@@ -75,12 +79,43 @@ def test_an_api_with_every_default() -> None:
         "preserve_host": True,
         "request_headers": edits,
         "response_headers": edits,
+        "rate_limit": None,
+        "max_concurrency": 0,
+        "queue": None,
         "circuit_breaker": None,
         "retry": None,
         "timeouts": {"connect_s": None, "response_s": None, "total_s": None},
         "nodes": [{"cluster": "users"}],
         "tags": [],
     }
+
+
+def test_limits_with_every_default() -> None:
+    document = normalised(MODELS["api"].model_validate({**API, "rate_limit": {"rate": 5}}))["rate_limit"]
+    assert document == {"rate": 5, "per_s": 1, "burst": 0, "key": "none", "status": 429, "scope": "node"}
+    document = normalised(MODELS["server"].model_validate({**SERVER, "max_connections": 1, "queue": {}}))["queue"]
+    assert document == {"size": 100, "timeout_s": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "sentence"),
+    [
+        ("server", {"burst": 5}, "burst is given, but max_qps is 0"),
+        ("server", {"queue": {}}, "queue is given, but max_connections is 0"),
+        ("server", {"max_qps": -1}, "greater than or equal to 0"),
+        ("api", {"queue": {}}, "queue is given, but max_concurrency is 0"),
+        ("api", {"rate_limit": {}}, "rate_limit.rate"),
+        ("api", {"rate_limit": {"rate": 0}}, "greater than or equal to 1"),
+        ("api", {"rate_limit": {"rate": 1, "key": "path"}}, "must be none, client_ip, header:NAME or cookie:NAME"),
+        ("api", {"rate_limit": {"rate": 1, "key": "header:"}}, "must name a header"),
+        ("api", {"rate_limit": {"rate": 1, "key": "header:a b"}}, "must name a header"),
+        ("api", {"rate_limit": {"rate": 1, "status": 200}}, "must be a registered status from 400 to 599, not 200"),
+        ("api", {"rate_limit": {"rate": 1, "status": 499}}, "must be a registered status from 400 to 599, not 499"),
+        ("api", {"rate_limit": {"rate": 1, "scope": "cluster"}}, "Input should be 'node'"),
+    ],
+)
+def test_limits_that_cannot_be(kind: str, fields: dict[str, Any], sentence: str) -> None:
+    assert sentence in problem_of(kind, {**(SERVER if kind == "server" else API), **fields})
 
 
 def test_a_health_check_with_every_default() -> None:
