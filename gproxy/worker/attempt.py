@@ -8,6 +8,7 @@ byte of an answer came, and the method is idempotent or nothing was sent, a fres
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from gproxy.core.errors import BadUpstream, Stage, UpstreamTimeout
@@ -16,12 +17,13 @@ from gproxy.core.retry import IDEMPOTENT
 from gproxy.shared import layout
 from gproxy.worker.answer import Answers
 from gproxy.worker.connection import ClientGone
+from gproxy.worker.deadlines import NEVER
 from gproxy.worker.relay import relay
 from gproxy.worker.upload import Upload
 from gproxy.worker.upstream import Pool, Upstream, UpstreamBroken
 
 if TYPE_CHECKING:
-    from gproxy.core.snapshot import Server
+    from gproxy.core.snapshot import Api, Server
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.runtime import Runtime
 
@@ -43,38 +45,38 @@ class Carrier:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
         answers = Answers(runtime.head_bytes, runtime.head_fields)
         self._known, self._receive = answers.known, answers.receive
 
     def carry(
         self,
         exchange: Exchange,
+        api: Api,
         server: Server,
-        connect_s: float,
-        response_s: float,
         on_head: OnHead | None = None,
     ) -> None:
-        """Proxy `exchange` through `server`. Time limits are in seconds, 0 for none.
+        """Proxy `exchange` through `server`.
 
         Raises Unwanted, UpstreamError (which says how far it came) or another GatewayError while nothing was sent to
         the client, ResponseBroken afterwards, ClientGone at any time.
         """
         runtime = self._runtime
         pool = runtime.pools.get(server) or runtime.pool(server)
-        request = _request(exchange, server)
+        request = _request(exchange, api, server)
         upstream = pool.take()
         if upstream is not None:
-            runtime.count(layout.UPSTREAM_REUSED)
+            self._cells[self._reused] += 1
             try:
-                self._converse(exchange, upstream, request, response_s, on_head)
+                self._converse(exchange, upstream, request, api, on_head)
                 return
             except UpstreamBroken as broken:
                 if not _may_resend(exchange, broken):
                     raise _no_answer(broken) from None
             runtime.count(layout.RESENDS)
-        upstream = self._connect(exchange, pool, connect_s)
+        upstream = self._connect(exchange, pool, api.connect_s)
         try:
-            self._converse(exchange, upstream, request, response_s, on_head)
+            self._converse(exchange, upstream, request, api, on_head)
         except UpstreamBroken as broken:
             raise _no_answer(broken) from None
 
@@ -95,7 +97,7 @@ class Carrier:
         exchange: Exchange,
         upstream: Upstream,
         request: bytes,
-        response_s: float,
+        api: Api,
         on_head: OnHead | None,
     ) -> None:
         """Send the request and relay the response; the connection goes back to its pool or is closed.
@@ -108,9 +110,12 @@ class Carrier:
         try:
             upstream.send(request)
             if exchange.left:
-                exchange.upload = Upload(exchange, upstream, response_s)
+                exchange.upload = Upload(exchange, upstream, api.response_s)
             else:
-                upstream.deadline = deadline = exchange.until(response_s)
+                deadline = monotonic() + (api.response_s or NEVER)
+                if exchange.deadline < deadline:
+                    deadline = exchange.deadline
+                upstream.deadline = deadline
                 if deadline < upstream.due:
                     upstream.deadlines.enter(upstream, deadline)
             data = upstream.recv()
@@ -135,11 +140,9 @@ class Carrier:
                 upstream.close()
 
 
-def _request(exchange: Exchange, server: Server) -> bytes:
+def _request(exchange: Exchange, api: Api, server: Server) -> bytes:
     """Return the head for the server, and of the body what is at hand."""
     fields = exchange.outgoing()
-    api = exchange.api
-    assert api is not None
     if not api.preserve_host or not exchange.fields.host_value:
         fields = server.host_line + fields[fields.find(b"\r\n") + 2 if exchange.fields.host_value else 0 :]
     return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, fields, exchange.body)

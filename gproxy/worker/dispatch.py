@@ -50,7 +50,7 @@ class Dispatcher:
                 servers = runtime.health.passed_over.get(cluster, servers)
             server = standing.turns.pick(servers) or self._choose(exchange, api)
             self._recorder.attempt(exchange, server)
-            self._carry(exchange, server, api.connect_s, api.response_s)
+            self._carry(exchange, api, server)
         elif api.breaker is None:
             self._get_answer(exchange, api)
         else:
@@ -82,7 +82,7 @@ class Dispatcher:
     def _timed(self, exchange: Exchange, api: Api, server: Server, on_head: OnHead | None) -> None:
         """Make the attempt, and note how long the server took if the policy wants to know."""
         try:
-            self._carry(exchange, server, api.connect_s, api.response_s, on_head)
+            self._carry(exchange, api, server, on_head)
         except (UpstreamError, Unwanted, ResponseBroken):
             self._took(exchange, api, server, FAILURE_US)
             raise
