@@ -31,6 +31,10 @@ class Trial:
         """The server has done what it was asked for."""
         self._circuit.succeeded(self, took_us, now_us)
 
+    def has_counted_success(self) -> bool:
+        """The same where no time matters, which saves looking at clocks; False: nothing was done, call `succeeded`."""
+        return self._circuit.has_counted_success(self)
+
     def failed(self, took_us: int, now_us: int) -> None:
         """The server failed."""
         self._circuit.failed(self, took_us, now_us)
@@ -121,12 +125,17 @@ class SharedCircuit:
 
     # -- a request -------------------------------------------------------------------------------------------
 
-    def enter(self, now_us: int, within_us: int) -> Trial | None:
-        """Ask for a request to be let through; None: it must not. A probe has `within_us` to report."""
+    def enter_closed(self) -> Trial | None:
+        """Let a request through if the circuit is closed; else `enter` has to decide."""
         if self._circuits.refresh() != self._glance:
             self._read()
-        if self.state is State.CLOSED:
-            return Trial(self, self._epoch, 0)
+        return Trial(self, self._epoch, 0) if self.state is State.CLOSED else None
+
+    def enter(self, now_us: int, within_us: int) -> Trial | None:
+        """Ask for a request to be let through; None: it must not. A probe has `within_us` to report."""
+        trial = self.enter_closed()
+        if trial is not None:
+            return trial
         if self.state is State.OPEN:
             if now_us < self.half_opens_us():
                 return None
@@ -187,13 +196,19 @@ class SharedCircuit:
 
     # -- its result ------------------------------------------------------------------------------------------
 
+    def has_counted_success(self, trial: Trial) -> bool:
+        """Take the good news of a trial if nothing can follow from them: no probe, and no rule looks at a window."""
+        if trial.due_us or self.breaker.has_window:
+            return False
+        self._count_success()
+        return True
+
     def succeeded(self, trial: Trial, took_us: int, now_us: int) -> None:
         """Take the good news of a trial; they may have come too late to be good (slow)."""
-        self._successes = successes = self._successes + 1
-        self._cells[self._base + layout.BREAKER_SUCCESSES] = successes
+        if self.has_counted_success(trial):
+            return
+        self._count_success()
         breaker = self.breaker
-        if not breaker.has_window and not trial.due_us:
-            return  # a plain success in a closed circuit: nothing follows from it
         is_slow = 0 < breaker.slow_us <= took_us
         if not trial.due_us:
             if self.look().state is State.CLOSED and trial.epoch == self._epoch:
@@ -238,6 +253,10 @@ class SharedCircuit:
             self._leave(trial)
             self._admitted -= takes_back
         return True
+
+    def _count_success(self) -> None:
+        self._successes = successes = self._successes + 1
+        self._cells[self._base + layout.BREAKER_SUCCESSES] = successes
 
     def _lengthen_run(self) -> None:
         """Add one to this worker's failures in a row, or begin a new row if anybody had a success since."""

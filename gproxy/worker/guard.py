@@ -41,7 +41,7 @@ _LABELS = {Thing.SERVER: "server", Thing.API: "api", Thing.NODE: "row"}
 class GuardedCluster:
     """The circuits of a cluster's servers, and whether it panics: looked at again when some circuit has moved."""
 
-    __slots__ = ("_can_panic", "_cluster", "_glance", "_registry", "circuits", "panics")
+    __slots__ = ("_cluster", "_glance", "_registry", "can_panic", "circuits", "panics")
 
     def __init__(self, registry: Circuits, cluster: Cluster) -> None:
         self.circuits: dict[Server, SharedCircuit] = {}
@@ -53,11 +53,12 @@ class GuardedCluster:
             breaker = server.breaker or cluster.breaker
             if breaker is not None:
                 self.circuits[server] = registry.circuit(server.row, breaker)
-        self._can_panic = any(rule.max_ejected_percent < 100 for rule in self._rules())
+        #: whether there is a share of ejected servers that is too much
+        self.can_panic = any(rule.max_ejected_percent < 100 for rule in self._rules())
 
     def look(self) -> None:
         """Find out whether too many servers are ejected, if that may have changed."""
-        if self._can_panic and self._registry.refresh() != self._glance:
+        if self._registry.refresh() != self._glance:
             self._glance = self._registry.glance
             self.panics = self.is_too_much(self.ejected())
 
@@ -112,6 +113,9 @@ class Guard:
         circuit = self._apis.get(api)
         if circuit is None:
             circuit = self._apis[api] = self._circuits.circuit(api.row, breaker)
+        trial = circuit.enter_closed()
+        if trial is not None:
+            return trial
         at_us = now_us()
         trial = circuit.enter(at_us, _probe_us(api, breaker))
         if trial is None:
@@ -128,10 +132,14 @@ class Guard:
         guarded = self._clusters.get(cluster)
         if guarded is None:
             guarded = self._clusters[cluster] = GuardedCluster(self._circuits, cluster)
-        guarded.look()
+        if guarded.can_panic:
+            guarded.look()
         circuit = guarded.circuits.get(server)
         if circuit is None:
             exchange.trial = None
+            return True
+        exchange.trial = trial = circuit.enter_closed()
+        if trial is not None:
             return True
         api = exchange.api
         assert api is not None
@@ -154,38 +162,38 @@ class Guard:
     ) -> None:
         """Forward a request to an API that has a breaker, and report what its client gets; raises CircuitOpen."""
         trial = self.enter(api, breaker)
-        report: Callable[[Trial, int, int], None] = _abandon
+        report = _abandon
         try:
             forward(exchange, api)
-            report = Trial.failed if trial.is_failure(exchange.status) else Trial.succeeded
+            report = _fail if trial.is_failure(exchange.status) else _succeed
         except _SERVER_FAILED:
-            report = Trial.failed
+            report = _fail
             raise
         finally:
-            report(trial, _took_us(exchange, exchange.started), now_us())
+            report(trial, exchange, exchange.started)
 
     def watch(self, exchange: Exchange, attempt: Callable[..., None], *arguments: Any) -> None:
         """Make an attempt whose `trial` waits for its result, unless the status of the answer was one already."""
-        report: Callable[[Trial, int, int], None] = _abandon
+        report = _abandon
         try:
             attempt(*arguments)
-            report = Trial.succeeded
+            report = _succeed
         except Unwanted:
-            report = Trial.succeeded
+            report = _succeed
             raise
         except _SERVER_FAILED:
-            report = Trial.failed
+            report = _fail
             raise
         finally:
             trial, exchange.trial = exchange.trial, None
             if trial is not None:
-                report(trial, _took_us(exchange, exchange.attempted), now_us())
+                report(trial, exchange, exchange.attempted)
 
     def answered(self, exchange: Exchange, trial: Trial, status: int) -> None:
         """The response head of a trial is there: a failure is one at once, for a success the body must be good too."""
         if trial.is_failure(status):
             exchange.trial = None
-            trial.failed(_took_us(exchange, exchange.attempted), now_us())
+            _fail(trial, exchange, exchange.attempted)
 
     # -- news --------------------------------------------------------------------------------------------------
 
@@ -252,5 +260,14 @@ def _took_us(exchange: Exchange, since_s: float) -> int:
     return 0 if exchange.upload is not None else int(((exchange.answered or monotonic()) - since_s) * 1e6)
 
 
-def _abandon(trial: Trial, took_us: int, now_us: int) -> None:
+def _succeed(trial: Trial, exchange: Exchange, since_s: float) -> None:
+    if not trial.has_counted_success():
+        trial.succeeded(_took_us(exchange, since_s), now_us())
+
+
+def _fail(trial: Trial, exchange: Exchange, since_s: float) -> None:
+    trial.failed(_took_us(exchange, since_s), now_us())
+
+
+def _abandon(trial: Trial, exchange: Exchange, since_s: float) -> None:
     trial.abandoned()
