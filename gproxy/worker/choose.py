@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gproxy.core.balance import SmoothRoundRobin, better_of_two, by_chance, least_connections, share
-from gproxy.core.errors import NoServer
+from gproxy.core.errors import GatewayError, NoServer
 from gproxy.core.hashing import ConsistentHash
 from gproxy.core.snapshot import Api, Cluster, Server
 
@@ -67,18 +67,29 @@ class Chooser:
     def choose(self, exchange: Exchange, api: Api, tried: Collection[Server] = ()) -> Server:
         """Return the server for the next attempt, one of `tried` only when there is no other.
 
-        Raises CircuitOpen when there were only vetoes, NoServer when there was nobody to ask.
+        At a limited server the request has its place then. Raises RateLimited, Full or CircuitOpen when there were
+        only vetoes, NoServer when there was nobody to ask.
         """
         runtime, cluster = self._runtime, api.cluster
         servers = runtime.health.passed_over.get(cluster, cluster.primary or cluster.backup)
         refused: set[Server] = set()
+        limited: GatewayError | None = None
         while True:
             server = self._proposal(exchange, cluster, servers, refused, tried)
             if server is None:
                 break
+            refused.add(server)
+            if cluster.is_limited:
+                refusal = runtime.admission.ask(server)
+                if refusal is not None:
+                    limited = limited or refusal
+                    continue
             if not cluster.is_guarded or runtime.guard.may(exchange, cluster, server):
                 return server
-            refused.add(server)
+            if cluster.is_limited:
+                runtime.admission.leave(server)
+        if limited is not None:
+            raise limited
         if refused:
             raise runtime.guard.refusal(api, cluster)
         raise NoServer("No server is available for this request.", runtime.health.reason(cluster))

@@ -7,6 +7,7 @@ a budget, shared by all workers: servers that fail because there is too much to 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import random
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -51,20 +52,39 @@ class Dispatcher:
             server = standing.turns.pick(servers) or self._choose(exchange, api)
             self._recorder.attempt(exchange, server)
             self._carry(exchange, api, server)
-        elif api.breaker is None:
+        elif api.room is None:
+            self._guarded(exchange, api)
+        else:
+            self._runtime.admission.enter(exchange, api, api.room, self._guarded)
+
+    def _guarded(self, exchange: Exchange, api: Api) -> None:
+        if api.breaker is None:
             self._get_answer(exchange, api)
         else:
             self._runtime.guard.watch_api(exchange, api, api.breaker, self._get_answer)
 
     def _get_answer(self, exchange: Exchange, api: Api) -> None:
         if api.retry is None:
-            self._attempt(exchange, api, self._choose(exchange, api), None)
+            self._attempt(exchange, api, self._server_for(exchange, api), None)
         else:
             self._until_answered(exchange, api, api.retry)
+
+    def _server_for(self, exchange: Exchange, api: Api, tried: Sequence[Server] = ()) -> Server:
+        """Return the server for an attempt, after waiting for a place there where servers have queues."""
+        if not api.cluster.is_limited:
+            return self._choose(exchange, api, tried)
+        return self._runtime.admission.wait_for(exchange, lambda: self._choose(exchange, api, tried))
 
     # -- one attempt -------------------------------------------------------------------------------------------
 
     def _attempt(self, exchange: Exchange, api: Api, server: Server, on_head: OnHead | None) -> None:
+        """Make one attempt, which gives its place at a limited server back when it is over."""
+        if server.room is None:
+            self._watched(exchange, api, server, on_head)
+        else:
+            self._runtime.admission.within(server.row, self._watched, exchange, api, server, on_head)
+
+    def _watched(self, exchange: Exchange, api: Api, server: Server, on_head: OnHead | None) -> None:
         """Make one attempt, under the eyes of the server's circuit breaker if it has one."""
         guard, trial = self._runtime.guard, exchange.trial
         self._recorder.attempt(exchange, server)
@@ -114,7 +134,7 @@ class Dispatcher:
         failure: UpstreamError | None = None
         while True:
             try:
-                server = self._choose(exchange, api, tried)
+                server = self._server_for(exchange, api, tried)
             except GatewayError:
                 if failure is not None:
                     raise failure from None
