@@ -129,29 +129,19 @@ class SmoothRoundRobin(Generic[Server]):
             position += 1
             self._position = position if position < len(rotation) else 0
             return server
-        return self._next(self._turns) if self._turns else None
+        return self._next() if self._turns else None
 
-    def pick_other(self, servers: Sequence[Server], avoid: Collection[Server]) -> Server | None:
-        """Return the server whose turn it is among those not in `avoid`; the others' turns are not made up for."""
-        if servers is not self._servers:
-            self._take_over(servers)
-        for _ in self._rotation:
-            server = self.pick(servers)
-            if server not in avoid:
-                return server
-        turns = [turn for turn in self._turns if turn.server not in avoid] if not self._rotation else []
-        return self._next(turns) if turns else None
-
-    def _next(self, turns: Sequence[_Turn[Server]]) -> Server:
-        """Credit these, return the richest (of several the first in the list) and let it pay."""
+    def _next(self) -> Server:
+        """Credit everybody, return the richest (of several the first in the list) and let it pay."""
+        turns = self._turns
         richest = turns[0]
-        total = 0
+        most = -self._total
         for turn in turns:
-            total += turn.weight
-            turn.credit += turn.weight
-            if turn.credit > richest.credit:
+            credit = turn.credit = turn.credit + turn.weight
+            if credit > most:
+                most = credit
                 richest = turn
-        richest.credit -= total
+        richest.credit = most - self._total
         return richest.server
 
     def _take_over(self, servers: Sequence[Server]) -> None:

@@ -52,9 +52,9 @@ class Retry:
         """
         return attempt < self.attempts and (not was_sent or method in self.methods)
 
-    def pause_s(self, attempt: int, chance: float) -> float:
-        """Return how long to wait after number `attempt`; `chance`, from 0 to 1, is the (full) jitter."""
-        return chance * self.backoff_s * min(1 << (attempt - 1), MOST_BACKOFF)
+    def longest_pause_s(self, attempt: int) -> float:
+        """Return how long to wait at most after number `attempt`; the wait itself is anything below (full jitter)."""
+        return self.backoff_s * min(1 << (attempt - 1), MOST_BACKOFF)
 
 
 def has_budget(active: int, repeating: int) -> bool:

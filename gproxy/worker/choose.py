@@ -141,4 +141,5 @@ class Chooser:
             case "consistent_hash":
                 assert cluster.hash_key is not None
                 return standing.hashed.pick(servers, cluster.hash_key(exchange) or exchange.client_ip(), avoid)
-        return standing.turns.pick_other(servers, avoid) if avoid else standing.turns.pick(servers)
+        # Who steps in for another one is left to chance: taking the next turn would keep turns and failures in step.
+        return by_chance(servers, avoid, random()) if avoid else standing.turns.pick(servers)

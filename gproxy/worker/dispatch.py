@@ -1,26 +1,18 @@
-"""Gets an exchange answered: chooses a server, makes an attempt, and where `retry` says so another one.
-
-A request is repeated only while the client has got nothing, its body is at hand from the first byte, and either no
-server has seen it or its method may be sent twice. The number of requests that are at a further attempt is bounded by
-a budget, shared by all workers: servers that fail because there is too much to do are not finished off by retries.
-"""
+"""Gets an exchange answered: chooses a server, makes an attempt, and where `retry` says so another one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import random
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from gproxy.core.errors import GatewayError, Stage, UpstreamError
+from gproxy.core.errors import GatewayError, UpstreamError
 from gproxy.core.ewma import FAILURE_US
-from gproxy.core.retry import Retry, has_budget
-from gproxy.shared import layout
+from gproxy.core.retry import Retry
 from gproxy.worker.attempt import Carrier, OnHead, Unwanted
 from gproxy.worker.choose import Chooser
-from gproxy.worker.connection import ClientGone
-from gproxy.worker.pause import Pause
 from gproxy.worker.relay import ResponseBroken
+from gproxy.worker.series import Series
 
 if TYPE_CHECKING:
     from gproxy.core.snapshot import Api, Server
@@ -117,19 +109,18 @@ class Dispatcher:
 
     def _until_answered(self, exchange: Exchange, api: Api, retry: Retry) -> None:
         """Make attempts until there is an answer, or no further one may be made."""
-        exchange.attempts = 0
-        repeating = self._runtime.row_cell(api.row, layout.ROW_REPEATING)
+        series = Series(self._runtime, exchange, api, retry)
         try:
-            self._repeat(exchange, api, retry, repeating)
+            self._repeat(series)
         except GatewayError as error:
             if retry.report:
                 error.headers = (*error.headers, ("X-Gateway-Attempts", str(exchange.attempts)))
             raise
         finally:
-            if exchange.attempts > 1:
-                self._runtime.cells[repeating] -= 1
+            series.close()
 
-    def _repeat(self, exchange: Exchange, api: Api, retry: Retry, repeating: int) -> None:
+    def _repeat(self, series: Series) -> None:
+        exchange, api = series.exchange, series.api
         tried: list[Server] = []
         failure: UpstreamError | None = None
         while True:
@@ -139,59 +130,17 @@ class Dispatcher:
                 if failure is not None:
                     raise failure from None
                 raise
-            exchange.attempts += 1
-            if exchange.attempts == 2:
-                self._runtime.cells[repeating] += 1
+            series.begin_attempt()
             try:
-                self._attempt_within(exchange, api, server, retry)
+                self._attempt(exchange, api, server, series.on_head)
                 return
             except UpstreamError as error:
-                if error.stage is Stage.ANSWERED or not self._may_repeat(exchange, api, retry, error.stage):
+                series.end_attempt()
+                if not series.may_go_on(error.stage):
                     raise
                 failure, status = error, 0
             except Unwanted as unwanted:
                 failure, status = None, unwanted.status
             tried.append(server)
             self._recorder.attempt_over(exchange, status)
-            self._pause(exchange, retry.pause_s(exchange.attempts, random()))
-            exchange.attempted = monotonic()
-
-    def _attempt_within(self, exchange: Exchange, api: Api, server: Server, retry: Retry) -> None:
-        """Make one attempt within the time of one try, which ends when the response head is there."""
-        total = exchange.deadline
-        if retry.per_try_timeout_s and not exchange.left:
-            exchange.deadline = min(total, monotonic() + retry.per_try_timeout_s)
-
-        def on_head(status: int) -> None:
-            exchange.deadline = total
-            if status in retry.statuses and self._may_repeat(exchange, api, retry, Stage.SENT):
-                raise Unwanted(status)
-
-        try:
-            self._attempt(exchange, api, server, on_head)
-        finally:
-            exchange.deadline = total
-
-    def _may_repeat(self, exchange: Exchange, api: Api, retry: Retry, stage: Stage) -> bool:
-        """Say whether another attempt may follow the one that came so far."""
-        if exchange.upload is not None or not retry.may_repeat(
-            exchange.attempts, exchange.method, stage > Stage.UNSENT
-        ):
-            return False
-        if monotonic() + retry.pause_s(exchange.attempts, 1.0) >= exchange.deadline:
-            return False
-        if exchange.attempts > 1:
-            return True  # it is within the budget already
-        table = self._runtime.table
-        active = table.row_total(api.row, layout.ROW_ACTIVE)
-        return has_budget(active, table.row_total(api.row, layout.ROW_REPEATING))
-
-    def _pause(self, exchange: Exchange, seconds: float) -> None:
-        client = exchange.client
-        if client.gone:
-            raise ClientGone("closed by the client")
-        client.waits_for = pause = Pause()
-        try:
-            pause.sleep(seconds)
-        finally:
-            client.waits_for = None
+            series.pause()

@@ -142,21 +142,6 @@ def test_a_flapping_server_does_not_starve_the_others(flaps: list[bool]) -> None
     assert counts["a"] <= 1 + sum(flaps) / 2
 
 
-@given(some_weights, st.sets(st.integers(0, 5)))
-def test_another_turn_leaves_out_whom_it_should_and_keeps_the_shares(weights: tuple[int, ...], out: set[int]) -> None:
-    of = servers(*weights)
-    avoid = {server for number, server in enumerate(of) if number in out}
-    balancer: SmoothRoundRobin[Server] = SmoothRoundRobin()
-    counts = Counter(balancer.pick_other(of, avoid) for _ in range(10 * sum(weights)))
-    left = [server for server in of if server not in avoid]
-    if not left:
-        assert set(counts) == {None}
-        return
-    total = sum(server.weight for server in left)
-    for server in left:
-        assert abs(counts[server] - 10 * sum(weights) * server.weight / total) <= len(of)
-
-
 def test_by_chance_goes_by_weight() -> None:
     of = servers(1, 0, 3)
     found = [by_chance(of, (), chance / 8) for chance in range(8)]

@@ -41,10 +41,10 @@ def test_listed_methods_may_be_sent_twice() -> None:
     assert not retry(methods="POST").may_repeat(1, b"GET", was_sent=True)
 
 
-def test_the_back_off_doubles_up_to_ten_times_the_first_with_full_jitter() -> None:
-    times = [retry(attempts=10).pause_s(attempt, 1.0) for attempt in range(1, 8)]
+def test_the_back_off_doubles_up_to_ten_times_the_first() -> None:
+    times = [retry(attempts=10).longest_pause_s(attempt) for attempt in range(1, 8)]
     assert times == [0.025, 0.05, 0.1, 0.2, 0.25, 0.25, 0.25]
-    assert retry().pause_s(1, 0.0) == 0
+    assert retry(backoff_ms=0).longest_pause_s(1) == 0
 
 
 @pytest.mark.parametrize(
