@@ -8,6 +8,7 @@ everything longer.
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from operator import mul
 from typing import Final
 
 FIRST_BITS: Final = 6
@@ -52,6 +53,11 @@ NEAR: Final = array("H", (bucket(4 * n) for n in range(NEAR_END)))
 MIDDLES_US: Final = tuple(sum(bounds(index)) / 2 for index in range(BUCKETS))
 
 
+def total_us(counts: Sequence[int]) -> float:
+    """Return the sum of the counted times in microseconds, each taken for the middle of its bucket."""
+    return float(sum(map(mul, counts, MIDDLES_US)))
+
+
 def percentile(counts: Sequence[int], percent: float) -> float | None:
     """Return the time in microseconds that `percent` of the counted ones do not exceed, None when there are none.
 
@@ -77,11 +83,21 @@ def percentiles(counts: Sequence[int], percents: Iterable[float]) -> list[float 
     return found
 
 
-def cumulative(counts: Sequence[int], limits_us: Iterable[int]) -> list[int]:
-    """Return how many of the counted times lie below each limit.
+class Limits:
+    """Counts how many times lie below each of some limits (microseconds), again and again for many histograms.
 
-    Exact for limits that are bounds of buckets; another one is taken for the nearest bound above the bucket it
-    falls in.
+    Exact for limits that are bounds of buckets; the count of a bucket that a limit cuts is divided in proportion, so
+    the limit is exact to the width of a bucket. What is counted grows with the limits, and with the counts.
     """
-    below = list(accumulate(counts))
-    return [below[bucket(limit - 1)] for limit in limits_us]
+
+    def __init__(self, limits_us: Iterable[int]) -> None:
+        self._cuts = []
+        for limit in limits_us:
+            index = bucket(limit)
+            low, high = bounds(index)
+            self._cuts.append((index, limit - low, high - low or 1))
+
+    def below(self, counts: Sequence[int]) -> list[int]:
+        """Return the number of times below each limit, and last that of all."""
+        below = [0, *accumulate(counts)]
+        return [*(below[index] + counts[index] * part // width for index, part, width in self._cuts), below[-1]]

@@ -1,4 +1,4 @@
-"""The monitor process: checks the servers, and serves the control endpoint on the socket that the master opened."""
+"""The monitor process: checks servers, watches the node, serves the control endpoint on the master's socket."""
 
 import logging
 import os
@@ -18,6 +18,7 @@ from gproxy.monitor.current import Current
 from gproxy.monitor.health import Prober
 from gproxy.monitor.targets import targets
 from gproxy.monitor.transitions import Announcer
+from gproxy.monitor.watch import Watch
 from gproxy.role import Context
 from gproxy.shared import layout
 from gproxy.shared.health import HealthCells
@@ -49,7 +50,8 @@ def run(context: Context) -> int:
     hub = get_hub()
     stopped = Event()
     prober = Prober(HealthCells(context.table), Announcer(context.table).tell)
-    server = _server(context, prober)
+    watch = Watch(context.table)
+    server = _server(context, prober, watch)
     watchers: list[Any] = []
     for number, action in (
         (signal.SIGTERM, stopped.set),
@@ -60,7 +62,8 @@ def run(context: Context) -> int:
         watcher.start(action)
         watchers.append(watcher)
     server.start()
-    endless = [prober.start(), gevent.spawn(_current(context, prober).follow)]
+    current = _current(context, prober, watch)
+    endless = [prober.start(), gevent.spawn(current.follow), gevent.spawn(watch.look_for_ever)]
     while not stopped.wait(HEARTBEAT_S) and os.getppid() == context.master_pid:
         context.table.cells[layout.MONITOR_HEARTBEAT] = now_ms()
         if any(part.ready() for part in endless):
@@ -70,18 +73,18 @@ def run(context: Context) -> int:
     return 0
 
 
-def _current(context: Context, prober: Prober) -> Current:
+def _current(context: Context, prober: Prober, watch: Watch) -> Current:
     def check(lines: Sequence[bytes]) -> None:
         # Thousands of documents would hold the loop: a thread reads them.
         prober.follow(get_hub().threadpool.apply(targets, (lines,)))
 
-    return Current(context.table, context.settings.gproxy.run_dir / FILE_NAME, (check,))
+    return Current(context.table, context.settings.gproxy.run_dir / FILE_NAME, (check, watch.follow))
 
 
-def _server(context: Context, prober: Prober) -> WSGIServer:
+def _server(context: Context, prober: Prober, watch: Watch) -> WSGIServer:
     return WSGIServer(
         context.listeners[0],
-        Control(context.table, context.master_pid, lambda: prober.subjects),
+        Control(context.table, context.master_pid, lambda: prober.subjects, watch),
         spawn=MOST_CONNECTIONS,
         handler_class=_Handler,
         log=None,

@@ -12,11 +12,12 @@ from gproxy.core.histogram import (
     NEAR,
     NEAR_END,
     SHORTEST_US,
+    Limits,
     bounds,
     bucket,
-    cumulative,
     percentile,
     percentiles,
+    total_us,
 )
 
 times = st.one_of(st.integers(0, 1000), st.integers(0, 2 * LONGEST_US), st.sampled_from([2**n for n in range(30)]))
@@ -78,8 +79,24 @@ def test_percentiles_of_nothing_and_of_several() -> None:
 @given(st.lists(st.integers(0, 2 * LONGEST_US)))
 def test_counts_below_limits_that_are_bounds_are_exact(values: list[int]) -> None:
     limits = [SHORTEST_US, 1 << 10, 1536, 1 << 20, LONGEST_US]
-    assert cumulative(counts_of(values), limits) == [sum(value < limit for value in values) for limit in limits]
+    below = [sum(value < limit for value in values) for limit in limits]
+    assert Limits(limits).below(counts_of(values)) == [*below, len(values)]
 
 
-def test_a_limit_inside_a_bucket_takes_it_whole() -> None:
-    assert cumulative(counts_of([1000, 1010, 1030]), [1005]) == [2]
+def test_a_limit_inside_a_bucket_divides_its_count() -> None:
+    low, high = bounds(bucket(1000))
+    counts = counts_of([1000] * 10)
+    assert Limits([low, (low + high) // 2, high, LONGEST_US]).below(counts) == [0, 5, 10, 10, 10]
+
+
+@given(st.lists(st.integers(0, 5000)), st.lists(st.integers(0, 5000)), st.lists(st.integers(0, 6000)))
+def test_counts_below_grow_with_limits_and_counts(values: list[int], more: list[int], limits: list[int]) -> None:
+    limits.sort()
+    before, after = Limits(limits).below(counts_of(values)), Limits(limits).below(counts_of(values + more))
+    assert before == sorted(before)
+    assert all(old <= new for old, new in zip(before, after, strict=True))
+
+
+@given(st.lists(st.integers(SHORTEST_US, LONGEST_US - 1)))
+def test_the_sum_is_as_exact_as_the_buckets(values: list[int]) -> None:
+    assert abs(total_us(counts_of(values)) - sum(values)) <= sum(values) / 31
