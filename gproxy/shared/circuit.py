@@ -92,14 +92,14 @@ class SharedCircuit:
         """Return when an open circuit, as last looked at, lets a probe through."""
         return self._circuit.half_opens_us(self.breaker)
 
-    def _read(self) -> int:
-        """Read the words of all slots; return the base of the slot whose word counts."""
+    def _read(self) -> None:
+        """Read the words of all slots."""
         circuits = self._circuits
         self._glance = circuits.glance
         if self._firsts is not circuits.firsts:
             self._firsts = circuits.firsts
             self._bases = [first + self.row * layout.BREAKER_CELLS for first in circuits.firsts]
-        word, circuit, base = circuit_cells.newest(self._cells, self._bases, self._generation)
+        word, circuit, _ = circuit_cells.newest(self._cells, self._bases, self._generation)
         if word != self._word:
             self._word = word
             self._circuit = circuit
@@ -108,7 +108,6 @@ class SharedCircuit:
             self._tag = circuit_cells.tag(self._generation, circuit.epoch)
             self._settled = self._slice = self._summed = -1
             self._begin_probing()
-        return base
 
     def _begin_probing(self) -> None:
         """Count the probes of a new epoch from zero, or from where a dead worker left this slot's counts."""
@@ -348,15 +347,24 @@ class SharedCircuit:
     # -- a move ----------------------------------------------------------------------------------------------
 
     def _move(self, cause: Cause, figures: tuple[int, int, int], now_us: int) -> None:
-        """Move the circuit, unless somebody else has just done so; tell the move if it was this worker's."""
+        """Move the circuit, unless somebody else has just done so; tell the move unless that is another one's part."""
         decided_on = self._word
         before = self.look()
         if self._word != decided_on:
             return
         after = before.after(cause, self.breaker, now_us)
         self._cells[self._base + circuit_cells.since_cell(after.epoch)] = now_us
-        self._cells[self._base + layout.BREAKER_WORD] = circuit_cells.word(self._generation, after)
+        self._cells[self._base + layout.BREAKER_WORD] = mine = circuit_cells.word(self._generation, after)
         self._circuits.announce()
         self._circuits.refresh()
-        if self._read() == self._base and self._circuit == after:
+        self._read()
+        if not self._is_made_by_another(mine):
             self._circuits.told(self.row, before, after, cause, figures)
+
+    def _is_made_by_another(self, mine: int) -> bool:
+        """Say whether another slot has made the move of this word too and is the one whose word counts."""
+        words = ((self._cells[base + layout.BREAKER_WORD], base) for base in self._bases)
+        return any(
+            circuit_cells.same_epoch(word, mine) and (word > mine or (word == mine and base < self._base))
+            for word, base in words
+        )

@@ -32,6 +32,11 @@ def word(generation: int, circuit: Circuit) -> int:
     return (generation & GENERATION) << 48 | (circuit.epoch & EPOCH) << 8 | circuit.level << 2 | circuit.state
 
 
+def same_epoch(word: int, other: int) -> bool:
+    """Say whether two words are about the same move, whatever it led to."""
+    return word >> 8 == other >> 8
+
+
 def since_cell(epoch: int) -> int:
     """Return the offset of the cell that holds when an epoch began."""
     return BREAKER_SINCE + (epoch & 1)

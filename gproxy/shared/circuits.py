@@ -9,10 +9,11 @@ moves, and that one looks again anyway (below).
 
 **Two workers at once.** A move is decided on the circuit of epoch e and written as e + 1. Two workers that trip at
 the same moment write the same word, which is one move, with the time of the lower slot. One closes what another
-one's probe reopens: the states are numbered so that the more careful wins. Then each looks whether its own word is
-the circuit, and only that one tells the event. With registers alone nobody can be sure to be the only one (their
-consensus number is 1): in the nanoseconds between two looks both may tell, so a move is known by row, generation and
-epoch, and a reader of events shows one.
+one's probe reopens: the states are numbered so that the more careful wins. Then each looks for another word of the same
+epoch: who sees a greater one, or an equal one in a lower slot, leaves it to that worker to tell the event. With
+registers alone nobody can be sure to be the only one (their consensus number is 1): each may have looked before the
+other wrote, so a move may be told twice, but not never. A move is known by row, generation and epoch, and a reader of
+events shows it once.
 
 **Noticing costs one comparison.** Each slot counts its moves, of all circuits, in one cell of a contiguous region.
 A worker compares the bytes of that region with those it saw last: equal means that no circuit of the node has moved.

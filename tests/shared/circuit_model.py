@@ -1,8 +1,8 @@
 """What the shared circuit must be like: one process, one list of everything that happened, nothing clever.
 
 It knows the table of moves and the sums that cause them (core/breaker.py) and nothing of cells, slots or stamps.
-Workers matter in one rule only: each frees the places of its own probes at their deadlines, and those of another
-worker when all of them are overdue.
+Workers matter in one rule only: each frees the places of its own probes at their deadlines, and does not count those
+of another worker while all of them are overdue.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class Model:
             return Asked(worker, self.circuit.epoch, 0)
         if self.circuit.state is State.OPEN:
             return None
-        for probe in list(self.pending):
-            mine = probe.worker == worker
-            if probe.due_us <= now_us if mine else self.last_due_us[probe.worker] < now_us:
-                self.left(probe)
+        for probe in [probe for probe in self.pending if probe.worker == worker and probe.due_us <= now_us]:
+            self.left(probe)
+        others = [probe for probe in self.pending if probe.worker != worker]
+        hanging = sum(self.last_due_us[probe.worker] < now_us for probe in others)
         self.arrivals += 1
-        if self.admitted >= ceil(self.arrivals * self.breaker.half_open_percent / 100):
+        if self.admitted - hanging >= ceil(self.arrivals * self.breaker.half_open_percent / 100):
             return None
         self.admitted += 1
         probe = Asked(worker, self.circuit.epoch, now_us + within_us)

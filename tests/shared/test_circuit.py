@@ -185,6 +185,26 @@ def test_two_workers_at_the_same_moment_make_one_move() -> None:
     assert node.circuit(1).look().since_us == node.now_us
 
 
+def test_a_move_is_told_however_late_its_worker_looks() -> None:
+    """Between its word and its look the worker was stopped, and the others went on."""
+    node = Node(breaker(consecutive_failures=1, open_s=1))
+    late = node.circuit(0)
+    others_go_on = node.workers[0].announce
+
+    def announce() -> None:
+        others_go_on()
+        node.workers[0].announce = others_go_on  # type: ignore[method-assign]
+        node.now_us += S
+        node.pass_one(1)
+
+    node.workers[0].announce = announce  # type: ignore[method-assign]
+    trial = late.enter(node.now_us, WITHIN_US)
+    assert trial is not None
+    trial.failed(0, node.now_us)
+    assert sorted(node.causes()) == [Cause.CONSECUTIVE_FAILURES, Cause.OPEN_TIME_OVER]
+    assert node.states() == [State.HALF_OPEN] * 3
+
+
 def test_results_from_before_a_move_do_not_count() -> None:
     node = Node(breaker(consecutive_failures=1, open_s=1, half_open_successes=1))
     late = [node.pass_one(1) for _ in range(3)]

@@ -2,7 +2,7 @@ import pytest
 
 from gproxy.core.breaker import Circuit, State
 from gproxy.shared import circuit_cells
-from gproxy.shared.circuit_cells import newest, since_cell, tag, word
+from gproxy.shared.circuit_cells import newest, same_epoch, since_cell, tag, word
 
 SLOT = 64
 
@@ -36,6 +36,13 @@ def test_of_two_moves_at_once_the_more_careful_counts() -> None:
 def test_of_equal_words_the_lowest_slot_counts() -> None:
     first, second = Circuit(1, State.OPEN, 0, 71), Circuit(1, State.OPEN, 0, 70)
     assert newest(cells_of((0, first), (0, second)), [0, SLOT], 0)[1:] == (first, 0)
+
+
+def test_words_of_one_epoch() -> None:
+    opened = word(3, Circuit(4, State.OPEN, 2, 0))
+    assert same_epoch(opened, word(3, Circuit(4, State.CLOSED, 1, 9)))
+    assert not same_epoch(opened, word(3, Circuit(5, State.OPEN, 2, 0)))
+    assert not same_epoch(opened, word(4, Circuit(4, State.OPEN, 2, 0)))
 
 
 def test_words_of_another_owner_are_nothing() -> None:
