@@ -1,11 +1,12 @@
 """The metrics of servers and APIs: thousands of lines, of which only the numbers change from one scrape to the next.
 
 The client library takes 6 us to write a line. So it writes the lines once, for an object that does not exist, and the
-name of each real one: what is a name, a label and an escape is its work. A scrape only puts name and numbers in place.
+name of each real one: what is a name, a label and an escape is its work. A scrape only puts name and numbers in place,
+and that only for objects of which anything has changed since the scrape before.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from prometheus_client import generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -44,33 +45,49 @@ Maker = Callable[[str], Metric]
 Taker = Callable[[Sequence[int], Sequence[int]], tuple[Any, ...]]
 
 
+class _Known(NamedTuple):
+    """What was told of an object: its escaped name, the mark of its row then, its text of each family."""
+
+    escaped: str
+    mark: int
+    texts: list[str]
+
+
 class RowFamilies:
     """The families of servers, or of APIs: `label` is "server" or "api", names begin with `prefix`."""
 
     def __init__(self, reader: RowReader, prefix: str, label: str) -> None:
         self._reader = reader
         self._families = list(_families(prefix, label))
+        self._heads = [_head(make(_NOBODY)) for make, _ in self._families]
         self._patterns = [_places(make(_NOBODY)) for make, _ in self._families]
-        self._lines: dict[str, list[str]] = {}
+        self._known: dict[str, _Known] = {}
 
     def text(self, objects: Iterable[Named], breathe: Callable[[], None]) -> bytes:
         """Return the lines of these objects; what was known of others is forgotten."""
-        lines: dict[str, list[str]] = {}
-        parts: list[list[str]] = [[_head(make(_NOBODY))] for make, _ in self._families]
+        known: dict[str, _Known] = {}
         for number, named in enumerate(objects, 1):
-            templates = lines[named.name] = self._lines.get(named.name) or self._templates(named.name)
-            cells, counts = self._reader.cells(named.row), self._reader.histogram(named.row)
-            for part, template, (_, take) in zip(parts, templates, self._families, strict=True):
-                part.append(template % take(cells, counts))
+            before = self._known.get(named.name)
+            mark = self._reader.mark(named.row)
+            known[named.name] = before if before and before.mark == mark else self._tell(named, before, mark)
             if number % 20 == 0:
                 breathe()
-        self._lines = lines
-        return "".join(line for part in parts for line in part).encode("utf-8")
+        self._known = known
+        parts = []
+        for place, head in enumerate(self._heads):
+            parts.append(head)
+            parts += [one.texts[place] for one in known.values()]
+        return "".join(parts).encode("utf-8")
 
-    def _templates(self, name: str) -> list[str]:
-        """Return the lines of an object, of each family, with a place for each number."""
-        escaped = _escaped(name).replace("%", "%%")
-        return [pattern.replace(_NOBODY, escaped) for pattern in self._patterns]
+    def _tell(self, named: Named, before: _Known | None, mark: int) -> _Known:
+        """Return the present lines of an object."""
+        escaped = before.escaped if before else _escaped(named.name).replace("%", "%%")
+        cells, counts = self._reader.cells(named.row), self._reader.histogram(named.row)
+        texts = [
+            pattern.replace(_NOBODY, escaped) % take(cells, counts)
+            for pattern, (_, take) in zip(self._patterns, self._families, strict=True)
+        ]
+        return _Known(escaped, mark, texts)
 
 
 def write(metrics: Iterable[Metric]) -> str:

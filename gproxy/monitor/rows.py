@@ -44,6 +44,10 @@ class RowReader:
                 self._before[slot] = now
         return found
 
+    def mark(self, row: int) -> int:
+        """Return a number that changes whenever anything of a row does."""
+        return hash((self._table.cells[self._table.generation_cell(row)], *self._parts(row)))
+
     def cells(self, row: int) -> list[int]:
         """Return the cells of a row (ROW_*) summed over all slots; counters from the row's zero line on."""
         total = sum(int.from_bytes(part, "little") for part in self._parts(row))

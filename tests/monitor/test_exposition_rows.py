@@ -38,6 +38,28 @@ def test_lines_of_a_family_stand_together_under_one_head(table: Table) -> None:
     assert all({sample.labels["server"] for sample in family.samples} == set("abc") for family in families)
 
 
+def test_only_what_has_changed_is_told_anew(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = RowReader(table)
+    families = RowFamilies(reader, "", "api")
+    objects = [Named(Thing.API, name, row, False) for row, name in enumerate("abc")]
+    put(table, 1, 2)
+    before = families.text(objects, lambda: None)
+    looked: list[int] = []
+    histogram = reader.histogram
+
+    def spy(self: RowReader, row: int) -> list[int]:
+        looked.append(row)
+        return histogram(row)
+
+    monkeypatch.setattr(RowReader, "histogram", spy)
+    put(table, 2, 1)
+    after = families.text(objects, lambda: None)
+    assert looked == [2]
+    assert before.count(b"\n") == after.count(b"\n")
+    assert before != after
+    assert families.text(objects[:1], lambda: None).count(b'api="b"') == 0
+
+
 def test_others_get_their_turn(table: Table) -> None:
     breaths = []
     objects = [Named(Thing.SERVER, f"s{row}", row, False) for row in range(60)]

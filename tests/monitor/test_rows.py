@@ -33,6 +33,20 @@ def test_only_rows_with_news_are_named(table: Table) -> None:
     assert reader.changed() == {63, 250}
 
 
+def test_a_mark_changes_with_anything_of_a_row(table: Table) -> None:
+    reader = RowReader(table)
+    marks = [reader.mark(5)]
+    put(table, 5, 1)
+    marks.append(reader.mark(5))
+    put(table, 5, 1, slot=1)
+    marks.append(reader.mark(5))
+    table.cells[table.generation_cell(5)] += 1
+    marks.append(reader.mark(5))
+    put(table, 6, 1)
+    assert len(set(marks)) == 4
+    assert reader.mark(5) == marks[-1]
+
+
 def test_sums_are_over_all_slots(table: Table) -> None:
     reader = RowReader(table)
     put(table, 5, 2, ms=1)
