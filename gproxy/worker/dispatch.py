@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from gproxy.core.errors import GatewayError, UpstreamError
+from gproxy.core.errors import GatewayError, Stage, UpstreamError
 from gproxy.core.ewma import FAILURE_US
 from gproxy.core.retry import Retry
 from gproxy.worker.attempt import Carrier, OnHead, Unwanted
@@ -138,9 +138,9 @@ class Dispatcher:
                 series.end_attempt()
                 if not series.may_go_on(error.stage):
                     raise
-                failure, status = error, 0
+                failure, status, stage = error, 0, error.stage
             except Unwanted as unwanted:
-                failure, status = None, unwanted.status
+                failure, status, stage = None, unwanted.status, Stage.ANSWERED
             tried.append(server)
             self._recorder.attempt_over(exchange, status)
-            series.pause()
+            series.go_on(stage)

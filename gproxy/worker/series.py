@@ -71,18 +71,26 @@ class Series:
             return False
         return monotonic() + retry.longest_pause_s(exchange.attempts) < self._total and self._is_in_budget()
 
-    def pause(self) -> None:
-        """Wait before the next attempt; raises ClientGone."""
-        exchange = self.exchange
-        client = exchange.client
-        if client.gone:
+    def go_on(self, stage: Stage) -> None:
+        """Make ready for the next attempt after one that came so far; raises ClientGone.
+
+        A request that no server has seen goes to the next one at once: there is nobody to be spared.
+        """
+        exchange, cluster = self.exchange, self.api.cluster
+        if exchange.client.gone:
             raise ClientGone("closed by the client")
+        has_another = exchange.attempts < len(cluster.primary) + len(cluster.backup)
+        if stage is not Stage.UNSENT or not has_another:
+            self._pause(random() * self._retry.longest_pause_s(exchange.attempts))
+        exchange.attempted = monotonic()
+
+    def _pause(self, seconds: float) -> None:
+        client = self.exchange.client
         client.waits_for = pause = Pause()
         try:
-            pause.sleep(random() * self._retry.longest_pause_s(exchange.attempts))
+            pause.sleep(seconds)
         finally:
             client.waits_for = None
-        exchange.attempted = monotonic()
 
     def _is_in_budget(self) -> bool:
         """Take part of the budget, once for all further attempts."""
