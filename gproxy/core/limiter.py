@@ -9,8 +9,9 @@ The allowance is `burst - 1` units: that many may come ahead of their time. But 
 given on top of it: a bucket that refills while it is being emptied lets twice its rate through in the first second.
 So a refusal withdraws the allowance: while the demand is greater than the rate, what was let through early is paid
 back, and then requests are let through one unit apart. In quiet times (no refusal) the allowance grows back as fast
-as time passes. Over any stretch of steady overload, and from its first moment, `rate` holds to one request; who takes
-no more than the burst, and then waits as long as the rate asks for it, is never refused.
+as time passes. Under a load of twice the rate or more, `rate` holds to one request from the first moment on; who takes
+no more than the burst, and then waits as long as the rate asks for it, is never refused. And whatever comes, no more
+passes than a burst and what the rate gives.
 
 A *share* is what one writer notes: (end, epoch, refused), nanoseconds of one clock, none of which ever falls.
 `epoch` is when the limit was idle last and a new count began; `end - epoch` is what this writer has let through since
@@ -27,43 +28,40 @@ _NS: Final = 1_000_000_000
 #: Requests come when they come: so much of the time that overload leaves unused is made up for, and twice as long a
 #: refusal is remembered as overload. At least one unit.
 _SLACK_NS: Final = 20_000_000
-#: More seems to be owed than the burst when several writers let a request through at the same moment, and when one was
-#: held up after it had looked at the clock. What is still more was owed under another limit, and is forgiven.
-_MOST_AT_ONCE: Final = 64
-_MOST_HELD_UP_NS: Final = 5 * _NS
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`rate` requests per time span, one per `unit_ns`; `ahead_ns` is the allowance after a quiet time."""
+    """`rate` requests per time span, one per `unit_ns`; `ahead_ns` is the allowance after a quiet time.
+
+    `tag` tells limits apart (64 bits, not 0): what is owed under one says nothing about another.
+    """
 
     rate: int
     unit_ns: int
     ahead_ns: int
     slack_ns: int
-    most_owed_ns: int
+    tag: int
 
     @classmethod
     def of(cls, rate: int, per_s: float = 1.0, burst: int = 0) -> Self:
         """Return the limit of `rate` requests in `per_s` seconds, of which `burst` (0: all) may come at once."""
         unit_ns = max(1, round(per_s * _NS / rate))
-        burst = burst or rate
-        most_owed_ns = (burst + _MOST_AT_ONCE) * unit_ns + _MOST_HELD_UP_NS
-        return cls(rate, unit_ns, (burst - 1) * unit_ns, max(unit_ns, _SLACK_NS), most_owed_ns)
+        ahead_ns = ((burst or rate) - 1) * unit_ns
+        tag = hash((unit_ns, ahead_ns)) % (1 << 64) or 1  # of numbers: the same in every process
+        return cls(rate, unit_ns, ahead_ns, max(unit_ns, _SLACK_NS), tag)
 
     def decide(self, now: int, epoch: int, due: int, refused: int) -> tuple[int, int]:
         """Decide on a request that comes `now`; `due` is the theoretical arrival time, the rest as in a share.
 
         Returns (0, the epoch to count in) when it is let through, (nanoseconds until it would be, 0) when not.
         """
-        owed, quiet, slack_ns = due - now, now - refused, self.slack_ns
+        owed, quiet = due - now, now - refused
+        is_pressed = quiet < 2 * self.slack_ns
         if owed > 0:
-            if owed > self.most_owed_ns:
-                return 0, now
-            if owed > self.ahead_ns or owed > quiet or quiet < slack_ns:
-                return owed, 0
-            return 0, epoch
-        idle_since = now - slack_ns if quiet < 2 * slack_ns else now
+            may_owe = not is_pressed and owed <= quiet and owed <= self.ahead_ns
+            return (0, epoch) if may_owe else (owed, 0)
+        idle_since = now - self.slack_ns if is_pressed else now
         return 0, epoch if due >= idle_since else idle_since
 
 

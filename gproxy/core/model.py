@@ -29,6 +29,7 @@ MOST_SLOW_START_S: Final = 3600
 MOST_RATE: Final = 1_000_000
 MOST_PER_S: Final = 86_400
 MOST_WAIT_S: Final = 3600
+MOST_PAID_S: Final = 366 * 86_400
 #: Longest window and longest open time of a circuit breaker, in seconds.
 MOST_WINDOW_S: Final = 3600
 MOST_OPEN_S: Final = 86_400
@@ -243,6 +244,12 @@ class RateLimit(Part):
     key: Annotated[str, AfterValidator(_limit_key)] = "none"
     status: Annotated[int, AfterValidator(_error_status)] = 429
     scope: Literal["node"] = "node"
+
+    @model_validator(mode="after")
+    def _is_paid_in_time(self) -> Self:
+        if self.burst * self.per_s / self.rate > MOST_PAID_S:
+            raise ValueError("burst is more than the rate gives in a year")
+        return self
 
 
 class Server(Part):

@@ -10,11 +10,13 @@ A key that was dropped begins anew, as if it had never been seen: with less owed
 """
 
 from hashlib import blake2b
+from struct import Struct
 
 from gproxy.shared import layout
 from gproxy.shared.table import Table
 
 _PRINT_BYTES = layout.CELL_BYTES
+_PREFIX = Struct("<IQ")
 Share = tuple[int, int, int]
 
 
@@ -28,13 +30,13 @@ class Keys:
         secret = table.cells[layout.HEADER_SECRET].to_bytes(layout.CELL_BYTES, "little")
         self._hash = blake2b(digest_size=_PRINT_BYTES, key=secret)
 
-    def find(self, row: int, key: bytes, now: int) -> tuple[int, list[Share]]:
+    def find(self, row: int, tag: int, key: bytes, now: int) -> tuple[int, list[Share]]:
         """Return the first cell of the own share of a key, and (end, epoch, refused) of all workers that have one.
 
-        A key that this worker has not met, or has dropped, gets a share of its own.
+        `row` and `tag` say in which limit. A key that this worker has not met, or has dropped, gets a share of its own.
         """
         cells = self._cells
-        fingerprint = self._fingerprint(row, key)
+        fingerprint = self._fingerprint(row, tag, key)
         key_set = int.from_bytes(fingerprint[:2], "little") % layout.KEY_SETS
         prints, base = self._table.key_prints_base(key_set), self._table.key_shares_base(key_set)
         own, shares = 0, []
@@ -52,9 +54,9 @@ class Keys:
         cells[own + layout.KEY_SEEN] = now
         return own, shares
 
-    def _fingerprint(self, row: int, key: bytes) -> bytes:
+    def _fingerprint(self, row: int, tag: int, key: bytes) -> bytes:
         hashed = self._hash.copy()
-        hashed.update(row.to_bytes(4, "little") + key)
+        hashed.update(_PREFIX.pack(row, tag) + key)
         fingerprint = hashed.digest()
         return fingerprint if any(fingerprint) else b"\1" * _PRINT_BYTES
 

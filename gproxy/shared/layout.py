@@ -193,11 +193,12 @@ BREAKER_CELLS: Final = 64
 LIMIT_END: Final = 0
 LIMIT_EPOCH: Final = 1
 LIMIT_REFUSED: Final = 2
+LIMIT_TAG: Final = 3  # of the limit that it is a share of
 LIMIT_CELLS: Final = 8  # of a row; its shares lie side by side
 # The keys of keyed limits: sets, in each so many ways per worker, see shared/keys.py.
 KEY_SETS: Final = 4096
 KEY_WAYS: Final = 48
-KEY_SEEN: Final = 3  # after the cells of the share: when the worker met the key last
+KEY_SEEN: Final = 3  # in place of the tag, which the key includes: when the worker met the key last
 KEY_CELLS: Final = 4
 
 # An event ring: a line with the number of events ever written, then the records, see shared/rings.py.

@@ -19,7 +19,8 @@ through since its beginning: a worker that was held up before it could write one
 The order. A share is written epoch first, then end, and read the other way round: whoever sees an end also sees the
 epoch in which it counts. (A new end read with an old epoch would look like a debt of the whole time in between.) What
 is seen too old owes too little, never too much. Aligned cells are not reordered on x86; elsewhere a reader could be
-wrong about a single request, since nothing of what it read is written back but times that have passed.
+wrong about a single request, since nothing of what it read is written back but times that have passed. Shares carry
+the tag of their limit: one that is changed begins anew.
 """
 
 from collections.abc import Callable, Sequence
@@ -49,12 +50,20 @@ class Limits:
         """Let a request of a server or an API through: returns 0, else in how many nanoseconds to ask again."""
         cells, first = self._cells, self._limit_base(0, row)
         last = first + cells[layout.SLOTS_USED] * layout.LIMIT_CELLS
+        own, tag = first + self._slot * layout.LIMIT_CELLS, limit.tag
         while True:
             now = self._clock()
+            tags = cells[first + layout.LIMIT_TAG : last : layout.LIMIT_CELLS].tolist()
+            if tags[self._slot] != tag:
+                self._begin(own, tag)
+                continue
             ends = cells[first + layout.LIMIT_END : last : layout.LIMIT_CELLS].tolist()
             epochs = cells[first + layout.LIMIT_EPOCH : last : layout.LIMIT_CELLS].tolist()
             refusals = cells[first + layout.LIMIT_REFUSED : last : layout.LIMIT_CELLS].tolist()
-            wait = self._decide(first + self._slot * layout.LIMIT_CELLS, limit, now, ends, epochs, max(refusals))
+            if tags.count(tag) < len(tags):  # the other shares are of the limit that was here before
+                of_it = [number for number, other in enumerate(tags) if other == tag]
+                ends, epochs, refusals = ([part[number] for number in of_it] for part in (ends, epochs, refusals))
+            wait = self._decide(own, limit, now, ends, epochs, max(refusals))
             if wait >= 0:
                 return wait
 
@@ -62,11 +71,18 @@ class Limits:
         """The same for the requests of an API that have `key` in common."""
         while True:
             now = self._clock()
-            own, shares = self._keys.find(row, key, now)
+            own, shares = self._keys.find(row, limit.tag, key, now)
             ends, epochs, refusals = zip(*shares, strict=True)
             wait = self._decide(own, limit, now, ends, epochs, max(refusals))
             if wait >= 0:
                 return wait
+
+    def _begin(self, own: int, tag: int) -> None:
+        """Make the own share one of a limit that is new here."""
+        self._cells[own + layout.LIMIT_TAG] = 0
+        for cell in (layout.LIMIT_END, layout.LIMIT_EPOCH, layout.LIMIT_REFUSED):
+            self._cells[own + cell] = 0
+        self._cells[own + layout.LIMIT_TAG] = tag
 
     def _decide(
         self, own: int, limit: Limit, now: int, ends: Sequence[int], epochs: Sequence[int], refused: int

@@ -111,6 +111,11 @@ def test_limits_with_every_default() -> None:
         ("api", {"rate_limit": {"rate": 1, "key": "header:a b"}}, "must name a header"),
         ("api", {"rate_limit": {"rate": 1, "status": 200}}, "must be a registered status from 400 to 599, not 200"),
         ("api", {"rate_limit": {"rate": 1, "status": 499}}, "must be a registered status from 400 to 599, not 499"),
+        (
+            "api",
+            {"rate_limit": {"rate": 1, "per_s": 86400, "burst": 367}},
+            "burst is more than the rate gives in a year",
+        ),
         ("api", {"rate_limit": {"rate": 1, "scope": "cluster"}}, "Input should be 'node'"),
     ],
 )
