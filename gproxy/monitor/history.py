@@ -108,6 +108,11 @@ class Busiest:
     def keep(self, rows: Iterable[int]) -> None:
         """Forget the rows that are not among these."""
         for row in self.series.keys() - set(rows):
+            self.forget(row)
+
+    def forget(self, row: int) -> None:
+        """Forget a row, if it is known."""
+        if row in self.series:
             del self.series[row], self._weight[row]
 
     def _has_room(self, requests: int) -> bool:
@@ -116,7 +121,7 @@ class Busiest:
         idlest = min(self._weight, key=self._weight.__getitem__)
         if 2 * self._weight[idlest] >= requests:  # not for a little more: equals would take turns
             return False
-        del self.series[idlest], self._weight[idlest]
+        self.forget(idlest)
         return True
 
 

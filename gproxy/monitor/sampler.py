@@ -5,7 +5,7 @@ from typing import Final
 
 from gproxy.core.histogram import BUCKETS
 from gproxy.monitor.history import Busiest, Second, Series, as_second, changes
-from gproxy.monitor.objects import Objects
+from gproxy.monitor.objects import Named, Objects
 from gproxy.monitor.rows import RowReader
 from gproxy.shared import layout
 from gproxy.shared.table import Table
@@ -46,6 +46,7 @@ class Sampler:
         self._table = table
         self._breathe = breathe
         self._busiest = Busiest(most_series)
+        self._owners: dict[int, Named] = {}
         self._rows: dict[int, list[int]] = {}
         self._row_times: dict[int, list[int]] = {}
         self._slots: dict[int, tuple[list[int], list[int]]] = {}
@@ -53,7 +54,15 @@ class Sampler:
 
     def follow(self, objects: Objects) -> None:
         """Tell of these objects from now on, and forget those that are gone."""
+        for row, named in objects.items():
+            owner = self._owners.get(row, named)
+            if (owner.thing, owner.name) != (named.thing, named.name):
+                # The new owner begins at its zero line.
+                self._rows.pop(row, None)
+                self._row_times.pop(row, None)
+                self._busiest.forget(row)
         self.objects = objects
+        self._owners |= objects
         self._busiest.keep(objects)
 
     def cells(self, row: int) -> list[int]:

@@ -6,6 +6,7 @@ from gproxy.monitor.objects import objects
 from gproxy.monitor.sampler import Sampler, requests
 from gproxy.shared import layout
 from gproxy.shared.table import Table
+from gproxy.sync.rows import REST_S, Rows
 from tests.monitor.figures import lines, put
 
 
@@ -64,6 +65,39 @@ def test_busy_objects_get_a_history(table: Table, sampler: Sampler) -> None:
     assert series.history()["requests"] == [10, 10, 0]
     sampler.follow(objects(lines({"b": 1}, {})))
     assert sampler.series(0) is None
+
+
+def test_the_next_owner_of_a_row_begins_at_zero(table: Table, sampler: Sampler) -> None:
+    rows = Rows(table, lines({"a": 0, "b": 1}, {"all": 2}), 0.0)
+    for _ in range(2):
+        put(table, 0, 10)
+        sampler.look()
+    rows.assign([("server", "b"), ("api", "all")], 1.0)
+    sampler.follow(objects(lines({"b": 1}, {"all": 2})))
+    rows.assign([("server", "b"), ("api", "all"), ("server", "new")], 1.0 + REST_S)
+    sampler.follow(objects(lines({"b": 1, "new": 0}, {"all": 2})))
+    assert requests(sampler.cells(0)) == 0
+    assert sampler.series(0) is None
+    put(table, 0, 3)
+    sampler.look()
+    assert requests(sampler.cells(0)) == 3
+    put(table, 0, 4)
+    sampler.look()
+    series = sampler.series(0)
+    assert series is not None
+    assert series.history()["requests"] == [4]
+
+
+def test_an_object_that_comes_back_goes_on(table: Table, sampler: Sampler) -> None:
+    put(table, 0, 10)
+    sampler.look()
+    sampler.follow(objects(lines({"b": 1}, {})))
+    sampler.look()
+    sampler.follow(objects(lines({"a": 0}, {})))
+    put(table, 0, 1)
+    sampler.look()
+    assert requests(sampler.cells(0)) == 11
+    assert sampler.node.history()["requests"][-1] == 1
 
 
 def test_others_get_their_turn_in_a_long_look(table: Table) -> None:

@@ -49,8 +49,12 @@ def metrics(gateway: Gateway) -> Series:
 
 
 def object_named(gateway: Gateway, kind: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in gateway.stats()[kind] if one["name"] == name)
-    return found
+    """Return what /stats tells of an object, waiting until it does: the monitor follows a little later."""
+
+    def find() -> list[dict[str, Any]]:
+        return [one for one in gateway.stats()[kind] if one["name"] == name]
+
+    return eventually(find, about=f"{name} is told of")[0]
 
 
 def test_requests_are_told_everywhere(gateway: Gateway) -> None:
@@ -74,10 +78,8 @@ def test_requests_are_told_everywhere(gateway: Gateway) -> None:
 def test_a_deleted_object_is_told_of_no_more_and_its_successor_begins_at_zero(gateway: Gateway) -> None:
     with gateway.client() as client:
         client.get("/x")
-    stored = object_named(gateway, "servers", "echo")
-    assert stored
-    address = "127.0.0.1:1"
-    gateway.apply(documents({"other": address}))
+    assert object_named(gateway, "servers", "echo")
+    gateway.apply(documents({"other": "127.0.0.1:1"}))
     eventually(lambda: [one["name"] for one in gateway.stats()["servers"]] == ["other"])
     assert object_named(gateway, "servers", "other")["requests"] == 0
     names = {value for _, labels in metrics(gateway) for key, value in labels if key in ("api", "server")}
