@@ -5,7 +5,6 @@ of a snapshot get. It is *compact* when it holds only what differs from a defaul
 Only the configuration files of `gproxy.core` import this module; a worker never loads pydantic.
 """
 
-from http import HTTPStatus
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
@@ -30,6 +29,8 @@ MOST_RATE: Final = 1_000_000
 MOST_PER_S: Final = 86_400
 MOST_WAIT_S: Final = 3600
 MOST_PAID_S: Final = 366 * 86_400
+#: The IANA registry of HTTP status codes, those of errors.
+ERROR_STATUSES: Final = frozenset((*range(400, 418), *range(421, 427), 428, 429, 431, 451, *range(500, 509), 510, 511))
 #: Longest window and longest open time of a circuit breaker, in seconds.
 MOST_WINDOW_S: Final = 3600
 MOST_OPEN_S: Final = 86_400
@@ -79,7 +80,7 @@ def _limit_key(text: str) -> str:
 
 
 def _error_status(status: int) -> int:
-    if not (400 <= status <= 599 and status in set(HTTPStatus)):
+    if status not in ERROR_STATUSES:
         raise ValueError(f"must be a registered status from 400 to 599, not {status}")
     return status
 
