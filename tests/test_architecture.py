@@ -17,7 +17,7 @@ MAX_FUNCTION_LINES = 60
 
 # The decisions: no socket, file, clock, randomness or thread can be reached from these modules.
 PURE_IMPORTS = frozenset(
-    "__future__ abc base64 binascii bisect collections copy dataclasses difflib enum fnmatch functools "
+    "__future__ abc array base64 binascii bisect collections copy dataclasses difflib enum fnmatch functools "
     "hashlib heapq ipaddress itertools json math operator re string struct types typing urllib.parse "
     "pydantic pydantic_core re2".split()
 )
@@ -45,8 +45,15 @@ MAY_IMPORT = {
         "gproxy.logs",
         "gproxy.role",
     ),
-    "gproxy.monitor": ("gproxy.shared", "gproxy.core", "gproxy.settings", "gproxy.logs", "gproxy.role"),
-    "gproxy.master": ("gproxy.shared", "gproxy.settings", "gproxy.settings_values", "gproxy.logs", "gproxy.role"),
+    "gproxy.monitor": (
+        *("gproxy.shared", "gproxy.core", "gproxy.settings", "gproxy.logs", "gproxy.role"),
+        # Health checks connect to servers exactly as the workers do.
+        *("gproxy.store.snapshot_file", "gproxy.worker.connector"),
+    ),
+    "gproxy.master": (
+        *("gproxy.shared", "gproxy.core.events", "gproxy.settings", "gproxy.settings_values"),
+        *("gproxy.logs", "gproxy.role"),
+    ),
     "gproxy.ctl": ("gproxy.store", "gproxy.core", "gproxy.settings"),
     "gproxy.__main__": ("gproxy.master", "gproxy.settings", "gproxy.logs", "gproxy.role", "gproxy.shared"),
 }
@@ -62,6 +69,7 @@ ONLY_IN = {
     "re2": ("gproxy.core",),
     "gevent": ("gproxy.worker", "gproxy.monitor"),
     "geventhttpclient": ("gproxy.worker", "gproxy.monitor"),
+    "prometheus_client": ("gproxy.monitor",),
     "gadmin": (),
 }
 

@@ -1,16 +1,21 @@
-"""Smooth weighted round robin: servers take turns by weight, and a heavy one's turns are spread out.
+"""Which of several servers comes next: in turns, by chance, or by how busy they are. (By key: `hashing`.)
 
-The algorithm is nginx's (`ngx_http_upstream_get_peer`): at each pick every server is credited its weight, the
-one with most credit is picked and pays the sum of all weights. Weights 5, 1, 1 give a a b a c a a; in any
-period of (sum of weights) picks each server is picked exactly as often as its weight says.
+Every policy takes the servers to choose from and those to `avoid`, and returns one, or None when none is left. One
+with weight 0 is never chosen. Chance is handed in, as numbers of 0 <= chance < 1.
+
+Smooth weighted round robin: servers take turns by weight, and a heavy one's turns are spread out. The algorithm is
+nginx's (`ngx_http_upstream_get_peer`): at each pick every server is credited its weight, the one with most credit is
+picked and pays the sum of all weights. Weights 5, 1, 1 give a a b a c a a; in any period of (sum of weights) picks
+each server is picked exactly as often as its weight says.
 
 Strategy: credit belongs to a server's name, so a changed list of servers goes on where the old one stood; one
 that is new starts with the average. Servers of equal weight simply rotate, and the rotation is turned back
 into credit when the list changes. For other weights each pick looks at all servers.
 """
 
-from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Collection, Sequence
+from itertools import accumulate
+from typing import Final, Generic, Protocol, TypeVar
 
 
 class Weighted(Protocol):
@@ -26,6 +31,59 @@ class Weighted(Protocol):
 
 
 Server = TypeVar("Server", bound=Weighted)
+#: A server that begins its slow start gets this share of its weight.
+FIRST_SHARE: Final = 0.1
+
+
+def by_chance(servers: Sequence[Server], avoid: Collection[Server], chance: float) -> Server | None:
+    """Choose at random by weight."""
+    left = _others(servers, avoid)
+    sums = list(accumulate(server.weight for server in left))
+    goal = chance * sums[-1] if sums else 0
+    for server, total in zip(left, sums, strict=True):
+        if goal < total:
+            return server
+    return None
+
+
+def least_connections(
+    servers: Sequence[Server], avoid: Collection[Server], active: Callable[[Server], int], chance: float
+) -> Server | None:
+    """Choose the server with the fewest requests in flight for its weight, by chance among equals."""
+    left = _others(servers, avoid)
+    loads = [active(server) / server.weight for server in left]
+    least = min(loads, default=0)
+    return by_chance([server for server, load in zip(left, loads, strict=True) if load == least], (), chance)
+
+
+def better_of_two(
+    servers: Sequence[Server],
+    avoid: Collection[Server],
+    active: Callable[[Server], int],
+    time_us: Callable[[Server], float],
+    chances: tuple[float, float],
+) -> Server | None:
+    """Choose two at random by weight and take the one that promises to answer first ("power of two choices").
+
+    The promise is the server's usual time (0: not known, taken for the other's) times what it has in flight.
+    """
+    first = by_chance(servers, avoid, chances[0])
+    second = by_chance(servers, {*avoid, first} if first is not None else avoid, chances[1])
+    if first is None or second is None:
+        return first
+    first_us, second_us = time_us(first), time_us(second)
+    first_cost = (first_us or second_us or 1) * (active(first) + 1) / first.weight
+    second_cost = (second_us or first_us or 1) * (active(second) + 1) / second.weight
+    return first if first_cost <= second_cost else second
+
+
+def share(age_s: float, slow_start_s: float) -> float:
+    """Return what part of its weight a server gets so long after it came (back): from FIRST_SHARE to 1."""
+    return 1.0 if age_s >= slow_start_s else max(FIRST_SHARE, age_s / slow_start_s)
+
+
+def _others(servers: Sequence[Server], avoid: Collection[Server]) -> Sequence[Server]:
+    return [server for server in servers if server.weight and server not in avoid]
 
 
 class _Turn(Generic[Server]):

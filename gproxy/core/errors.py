@@ -5,7 +5,10 @@ They are raised wherever the failure is found and become a response in one place
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import ClassVar
+
+from gproxy.core.limiter import Room
 
 
 class GatewayError(Exception):
@@ -15,10 +18,10 @@ class GatewayError(Exception):
     `headers` are extra response fields.
     """
 
-    status: ClassVar[int] = 500
+    status: int = 500
     code: ClassVar[str] = "internal_error"
     #: seconds after which it makes sense to ask again, 0 for unsaid (RFC 9110 10.2.3)
-    retry_after_s: ClassVar[int] = 0
+    retry_after_s: int = 0
     #: the client connection cannot carry another request after this failure
     closes: ClassVar[bool] = False
 
@@ -71,13 +74,43 @@ class ExpectationFailed(GatewayError):
     status, code, closes = 417, "expectation_failed", True
 
 
+class RateLimited(GatewayError):
+    """More requests came than a limit lets through (RFC 6585 4); an API may choose another status.
+
+    The fields are those of draft-ietf-httpapi-ratelimit-headers-06.
+    """
+
+    status, code = 429, "rate_limited"
+
+    def __init__(self, rate: int, wait_s: int, reason: str, status: int = 429) -> None:
+        figures = (("RateLimit-Limit", rate), ("RateLimit-Remaining", 0), ("RateLimit-Reset", wait_s))
+        headers = tuple((name, str(figure)) for name, figure in figures)
+        super().__init__("There were too many requests.", reason, headers)
+        self.status = status
+        self.retry_after_s = wait_s
+
+
 class HeadTooLarge(GatewayError):
     """The head is larger, or has more fields, than the limits allow (RFC 6585 5)."""
 
     status, code, closes = 431, "head_too_large", True
 
 
-class BadUpstream(GatewayError):
+class Stage(IntEnum):
+    """How far a request came before its server failed: whether it may be sent again depends on it."""
+
+    UNSENT = 0  # no server has seen a byte of it
+    SENT = 1  # it may have been carried out; of an answer no byte came
+    ANSWERED = 2
+
+
+class UpstreamError(GatewayError):
+    """A server failed. `stage` may be set on an instance when it is another one than usual."""
+
+    stage: Stage = Stage.ANSWERED
+
+
+class BadUpstream(UpstreamError):
     """The server refused the connection or its answer is not valid HTTP."""
 
     status, code = 502, "bad_upstream"
@@ -87,6 +120,16 @@ class NoServer(GatewayError):
     """The cluster has no server that may be used."""
 
     status, code, retry_after_s = 503, "no_server", 1
+
+
+class CircuitOpen(GatewayError):
+    """The circuit breakers of the API, or of all its servers, are open."""
+
+    status, code = 503, "circuit_open"
+
+    def __init__(self, detail: str, reason: str, retry_after_s: int) -> None:
+        super().__init__(detail, reason)
+        self.retry_after_s = retry_after_s
 
 
 class NoConfiguration(GatewayError):
@@ -101,7 +144,19 @@ class Overloaded(GatewayError):
     status, code, closes, retry_after_s = 503, "overloaded", True, 1
 
 
-class UpstreamTimeout(GatewayError):
+class Full(Overloaded):
+    """A server or an API (its row) has as many requests in flight as its `room` allows."""
+
+    closes = False
+
+    def __init__(self, row: int, room: Room, reason: str) -> None:
+        super().__init__("Too many requests are in progress.", reason)
+        self.row = row
+        self.room = room
+
+
+class UpstreamTimeout(UpstreamError):
     """A connect, response or total deadline has passed."""
 
     status, code = 504, "upstream_timeout"
+    stage = Stage.SENT

@@ -89,6 +89,25 @@ def header_name(text: str) -> str:
     return text
 
 
+def cookie_name(text: str) -> str:
+    """Check the name of a cookie (RFC 6265 section 4.1.1)."""
+    if TOKEN.fullmatch(text) is None:
+        raise ValueError(f'"{text}" is not a cookie name')
+    return text
+
+
+def check_header_name(text: str) -> str:
+    """Check the name of a header field that a health check sends; Host is one of them."""
+    return text if text.lower() == "host" else header_name(text)
+
+
+def target(text: str) -> str:
+    """Check the target of a request: a path, perhaps with a query (RFC 9112 section 3.2.1)."""
+    if not text.startswith("/") or text.startswith("//") or not _is_plain(text) or " " in text or "#" in text:
+        raise ValueError("must be an absolute path of printable ASCII without blanks, perhaps with a query")
+    return text
+
+
 def header_value(text: str) -> str:
     """Check the value of a header field (RFC 9110 section 5.5)."""
     if any((character < " " and character != "\t") or character == "\x7f" for character in text):

@@ -16,8 +16,8 @@ Location = tuple[int | str, ...]
 #: Fields that belong to the configuration language but do nothing in this version yet: accepting one in
 #: silence would promise what is not done.
 NOT_YET: Final = frozenset(
-    "max_qps burst max_connections slow_start_s health_check circuit_breaker hash_on sticky_cookie retry url_pattern "
-    "rewrite access rate_limit max_concurrency validation default_response mock cache cors auth merge attr method "
+    "quorum url_pattern "
+    "rewrite access validation default_response mock cache cors auth merge attr method "
     "batch required default timeout_s select rename".split()
 )
 #: How much of a wrong value is repeated to the user.

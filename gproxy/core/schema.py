@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from gproxy.core import grammar
-from gproxy.core.model import MODELS, Part, compact, field_names
+from gproxy.core.model import MODELS, Cluster, Part, Server, compact, field_names
 from gproxy.core.problem import Problem, shown, translated, unknown_field
 
 Document = Mapping[str, Any]
@@ -20,6 +20,8 @@ Objects = Mapping[str, Mapping[str, Document]]
 KINDS: Final = tuple(MODELS)
 #: Kind -> its name in files, REST paths and problems.
 PLURALS: Final = {kind: kind + "s" for kind in KINDS}
+#: What a cluster may give its servers, but each server has once on a node -> what that does to the server.
+ONE_PER_SERVER: Final = {"health_check": "check", "circuit_breaker": "protect"}
 #: A list that belongs to the configuration language, but must be empty in this version.
 NOT_YET_LISTS: Final = frozenset({"routings"})
 
@@ -68,6 +70,8 @@ def check(objects: Objects, known: Checked | None = None) -> Checked:
             if entity is not None:
                 found[name] = entity
     problems.extend(_dangling(objects))
+    for field, verb in ONE_PER_SERVER.items():
+        problems.extend(_given_twice(entities, field, verb))
     return Checked(entities, problems, objects)
 
 
@@ -102,6 +106,22 @@ def _dangling(objects: Objects) -> Iterator[Problem]:
             if isinstance(cluster, str) and cluster not in objects.get("cluster", {}):
                 path = f"apis[{name}].nodes[{index}].cluster"
                 yield Problem(path, f'there is no cluster "{cluster}"')
+
+
+def _given_twice(entities: Mapping[str, Mapping[str, Part]], field: str, verb: str) -> Iterator[Problem]:
+    """Yield the servers whose clusters differ in a `field` of which a server has one on a node."""
+    first: dict[str, Cluster] = {}
+    for cluster in entities["cluster"].values():
+        if not isinstance(cluster, Cluster) or getattr(cluster, field) is None:
+            continue
+        for name in cluster.servers:
+            server = entities["server"].get(name)
+            if not isinstance(server, Server) or getattr(server, field) is not None:
+                continue
+            other = first.setdefault(name, cluster)
+            if getattr(other, field) != getattr(cluster, field):
+                both = f'the clusters "{other.name}" and "{cluster.name}" {verb} it differently'
+                yield Problem(f"servers[{name}].{field}", f"{both}: give the server one of its own")
 
 
 def _items(document: Any, field: str) -> list[Any]:

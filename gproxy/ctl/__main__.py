@@ -8,6 +8,7 @@ from gproxy import settings
 from gproxy.ctl.arguments import parser
 from gproxy.ctl.commands import NoSuchObject
 from gproxy.ctl.files import FileError
+from gproxy.ctl.node import BadAddress, NodeError
 from gproxy.settings import SettingsError
 from gproxy.store.base import StoreError
 from gproxy.store.edit import Rejected
@@ -28,9 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(WRONG, *map(str, error.problems), summary)
     except SettingsError as error:
         return _fail(WRONG, *error.problems)
-    except (FileError, BadStoreUrl) as error:
+    except (FileError, BadStoreUrl, BadAddress) as error:
         return _fail(WRONG, str(error))
-    except (StoreError, NoSuchObject) as error:
+    except (StoreError, NoSuchObject, NodeError) as error:
         return _fail(FAILED, str(error))
     except BrokenPipeError:
         # Nobody reads on (`| head`): leave quietly, also when the interpreter flushes at its end.

@@ -8,6 +8,7 @@ from pathlib import Path
 from gproxy.core.schema import KINDS, PLURALS
 from gproxy.ctl import commands
 from gproxy.ctl.files import FORMATS, STDIN
+from gproxy.ctl.status import status
 
 #: How many entries `history` shows unless told otherwise: what fits a screen.
 HISTORY_SHOWN = 20
@@ -93,6 +94,16 @@ def _add_reading(
     history.add_argument("name", nargs="?", metavar="NAME", help="only the changes of this object, in full")
     history.add_argument("--limit", type=int, default=HISTORY_SHOWN, metavar="N", help="(%(default)s)")
     history.set_defaults(run=commands.history)
+
+    watch = actions.add_parser("status", parents=[shared], help="show a running node, refreshing until Ctrl-C")
+    watch.add_argument(
+        "--control", metavar="ADDRESS", help="its control endpoint: host:port, http://host:port or unix:/path"
+    )
+    watch.add_argument("--once", action="store_true", help="show it once, without taking over the screen")
+    watch.add_argument(
+        "--interval", type=float, default=2.0, metavar="S", help="seconds between two looks (%(default)s)"
+    )
+    watch.set_defaults(run=status)
 
 
 def _kind(text: str) -> str:

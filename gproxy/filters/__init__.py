@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from gproxy.core.snapshot import Hooks
 from gproxy.filters.headers import HeaderFilter
+from gproxy.filters.rate_limit import RateLimitFilter
 
-ORDER: Final[tuple[Callable[[Mapping[str, Any]], Any], ...]] = (HeaderFilter.for_api,)
+ORDER: Final[tuple[Callable[[Mapping[str, Any]], Any], ...]] = (RateLimitFilter.for_api, HeaderFilter.for_api)
 
 
 def hooks_for(document: Mapping[str, Any]) -> Hooks:

@@ -18,6 +18,7 @@ from enum import Enum, auto
 from typing import Final
 
 from gproxy import logs
+from gproxy.core.events import Event, Kind, ReloadCause
 from gproxy.master.child import MONITOR, ROLES, SYNC, WORKER, name_process
 from gproxy.master.crew import KILL_SLACK_S, Crew, Departure, Place
 from gproxy.master.generation import Generation, Unlistenable
@@ -26,6 +27,7 @@ from gproxy.master.signals import SignalQueue
 from gproxy.settings import Settings, SettingsError
 from gproxy.settings_values import MAX_WORKERS
 from gproxy.shared import layout
+from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table, now_ms
 
 log = logging.getLogger(__name__)
@@ -118,12 +120,11 @@ class Arbiter:
             raise StartError(*error.problems) from None
         slots = max(layout.DEFAULT_SLOTS, 4 * settings.gproxy.workers)
         try:
-            self._table = Table.create(settings.gproxy.run_dir / "shared.mmap", slots)
+            self._table = Table.create(slots)
         except OSError as error:
             self._generation.close_unless_in(None)
-            raise StartError(
-                f"[gproxy] run_dir = {settings.gproxy.run_dir}: cannot hold the shared memory: {error.strerror}"
-            ) from None
+            raise StartError(f"cannot make the shared memory: {error.strerror}") from None
+        self._ring = RingWriter(self._table, slots + layout.RING_MASTER)
         self._crew = Crew(self._table, self._roles, self._become_child)
         self._sides = [
             Place(SYNC, settings),
@@ -236,6 +237,7 @@ class Arbiter:
             for problem in error.problems:
                 log.error(problem)
             log.error("reload refused, the old settings stay", extra={"problems": len(error.problems)})
+            self._ring.tell(Event(Kind.RELOAD, ReloadCause.REFUSED, figures=(len(error.problems), 0, 0)))
             return True
         self._is_waiting_for_room = False
         self._crew.places += self._next.workers
@@ -278,6 +280,7 @@ class Arbiter:
         self._table.cells[layout.GENERATION] += 1
         self._phase = Phase.RUNNING
         self._set_wanted()
+        self._ring.tell(Event(Kind.RELOAD, ReloadCause.DONE, figures=(len(new.workers), 0, 0)))
         self._announce("reloaded")
 
     def _abandon(self, new: Generation, reason: str, now_s: float) -> None:
@@ -288,6 +291,7 @@ class Arbiter:
         new.close_unless_in(self._generation)
         self._next = None
         self._phase = Phase.RUNNING
+        self._ring.tell(Event(Kind.RELOAD, ReloadCause.FAILED, figures=(len(new.workers), 0, 0)))
 
     def _note_departure(self, departure: Departure, now_s: float) -> None:
         """Act on a child that ended unasked: a failed start, a failed reload, or one to be replaced."""

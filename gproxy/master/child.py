@@ -32,7 +32,8 @@ class Child:
     """A running child. Times are monotonic.
 
     `hang_s` is how long its heart may stand still (0: for ever), `up_s` when it was first seen to have booted
-    (0: not yet). `leave_by_s` is when a dismissed one is killed (None: never).
+    (0: not yet). `leave_by_s` is when a dismissed one is killed (None: never). `is_hung`: it was killed for
+    standing still.
     """
 
     role: str
@@ -42,6 +43,7 @@ class Child:
     hang_s: float
     up_s: float = 0.0
     is_dismissed: bool = False
+    is_hung: bool = False
     leave_by_s: float | None = None
 
     @property

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gproxy.core.events import Event, Kind, ProcessCause, ProcessState, Thing
 from gproxy.master.child import MONITOR, SYNC, WORKER, Child, describe_exit, fork
 from gproxy.role import NO_SLOT, Context
 from gproxy.settings import Settings
 from gproxy.shared import layout
+from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table, now_ms
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ KILL_SLACK_S: Final = 1.0
 _FIRST_DELAY_S: Final = 0.5
 _LONGEST_DELAY_S: Final = 30.0
 _SIDE_HEARTBEATS: Final = {SYNC: layout.SYNC_HEARTBEAT, MONITOR: layout.MONITOR_HEARTBEAT}
+_THINGS: Final = {WORKER: Thing.WORKER, SYNC: Thing.SYNC, MONITOR: Thing.MONITOR}
 _SIDE_PIDS: Final = {SYNC: layout.SYNC_PID, MONITOR: layout.MONITOR_PID}
 
 
@@ -72,6 +75,7 @@ class Crew:
         self.places: list[Place] = []
         self.leaving: list[Child] = []
         self._table = table
+        self._ring = RingWriter(table, table.slots + layout.RING_MASTER)
         self._roles = roles
         self._become_child = become_child
         self._awake_since_s = 0.0
@@ -122,6 +126,8 @@ class Crew:
         else:
             self._table.cells[self._table.base(slot) + layout.PID] = pid
         log.info("%s started", place.child.name, extra={"pid": pid})
+        if place.failures:
+            self._tell(place.child, ProcessCause.REPLACED, 0)
 
     def dismiss(self, child: Child, number: int, leave_by_s: float | None) -> None:
         """Tell a child to end by a signal, and kill it after `leave_by_s` (None: never)."""
@@ -158,7 +164,17 @@ class Crew:
             return Departure(child, None, reason)
         self._vacate(place, child.born_s, now_s)
         self._table.cells[layout.WORKER_RESTARTS] += child.role == WORKER
+        code = os.waitstatus_to_exitcode(status)  # negative: the signal that killed it
+        cause = ProcessCause.KILLED if code < 0 else ProcessCause.LEFT
+        self._tell(child, ProcessCause.HUNG if child.is_hung else cause, abs(code))
         return Departure(child, place, reason)
+
+    def _tell(self, child: Child, cause: ProcessCause, code: int) -> None:
+        """Note in the master's event ring that a child has ended unasked, or has been replaced."""
+        states = (ProcessState.RUNNING, ProcessState.ENDED)
+        before, after = (ProcessState.NONE, ProcessState.RUNNING) if cause == ProcessCause.REPLACED else states
+        slot = max(0, child.slot)
+        self._ring.tell(Event(Kind.WORKER, cause, _THINGS[child.role], slot, before, after, (child.pid, code, 0)))
 
     def _vacate(self, place: Place, born_s: float, now_s: float) -> None:
         place.failures = 1 if now_s - born_s >= STEADY_S else place.failures + 1
@@ -192,7 +208,7 @@ class Crew:
                 child.up_s = child.up_s or now_s
                 silent_s, limit_s = self._silence(child), child.hang_s
             if limit_s and silent_s > limit_s:
-                child.hang_s = 0.0
+                child.hang_s, child.is_hung = 0.0, True
                 log.error(
                     "%s stands still and is killed",
                     child.name,

@@ -1,41 +1,63 @@
-"""The control endpoint: /healthz, /readyz and /stats as a WSGI application over one `Table`."""
+"""The control endpoint: what the node tells about itself, as a WSGI application over one `Table`.
 
-import json
+/healthz and /readyz for whoever starts and balances nodes, /metrics for Prometheus, and as JSON /stats, /events and
+/health for people and programs that look closer.
+"""
+
 import socket
 import time
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qs
 
 from gproxy import __version__
-from gproxy.monitor import stats
+from gproxy.monitor import health_report, stats
+from gproxy.monitor.exposition import CONTENT_TYPE
+from gproxy.monitor.figures import HISTORIES, NODE
+from gproxy.monitor.health import Subject
+from gproxy.monitor.watch import Watch, as_json
 from gproxy.shared.table import Table, now_ms
-
-#: Status line and document of one answer.
-Answer = tuple[str, dict[str, Any]]
 
 _OK: Final = "200 OK"
 _UNAVAILABLE: Final = "503 Service Unavailable"
+_NOT_FOUND: Final = "404 Not Found"
+_BAD_REQUEST: Final = "400 Bad Request"
+
+
+class Answer(NamedTuple):
+    """A status line and a body; what is no document is sent as it is."""
+
+    status: str
+    body: dict[str, Any] | bytes
 
 
 class Control:
-    """Answers for the node of `table` whose master is `master_pid`."""
+    """Answers for the node of `table` whose master is `master_pid`; `subjects` are the servers that are checked."""
 
-    def __init__(self, table: Table, master_pid: int) -> None:
+    def __init__(
+        self, table: Table, master_pid: int, subjects: Callable[[], Mapping[str, Subject]], watch: Watch
+    ) -> None:
         self._table = table
         self._master_pid = master_pid
+        self._subjects = subjects
+        self._watch = watch
         self._node = socket.gethostname()
-        self._pages: dict[str, Callable[[], Answer]] = {
+        self._pages: dict[str, Callable[[dict[str, list[str]]], Answer]] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
+            "/metrics": self._metrics,
             "/stats": self._stats,
+            "/events": self._events,
+            "/health": self._health,
         }
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
-        status, body = self._answer(environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        data = json.dumps(body, indent=2).encode("utf-8") + b"\n"
+        status, body = self._answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+        is_text = isinstance(body, bytes)
+        data = body if isinstance(body, bytes) else as_json(body)
         headers = [
-            ("Content-Type", "application/json"),
+            ("Content-Type", CONTENT_TYPE if is_text else "application/json"),
             ("Content-Length", str(len(data))),
             ("Cache-Control", "no-store"),
         ]
@@ -44,24 +66,59 @@ class Control:
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [data]
 
-    def _answer(self, method: str, path: str) -> Answer:
+    def _answer(self, method: str, path: str, query: str) -> Answer:
         page = self._pages.get(path)
         if page is None:
-            return "404 Not Found", {"error": "no such page", "pages": list(self._pages)}
+            return Answer(_NOT_FOUND, {"error": "no such page", "pages": list(self._pages)})
         if method not in ("GET", "HEAD"):
-            return "405 Method Not Allowed", {"error": "only GET and HEAD are answered here"}
-        return page()
+            return Answer("405 Method Not Allowed", {"error": "only GET and HEAD are answered here"})
+        return page(parse_qs(query))
 
-    def _healthz(self) -> Answer:
+    def _healthz(self, query: dict[str, list[str]]) -> Answer:
         reason = stats.not_alive_because(self._table, _now())
-        return (_UNAVAILABLE, {"status": "dead", "reason": reason}) if reason else (_OK, {"status": "alive"})
+        return (
+            Answer(_UNAVAILABLE, {"status": "dead", "reason": reason}) if reason else Answer(_OK, {"status": "alive"})
+        )
 
-    def _readyz(self) -> Answer:
+    def _readyz(self, query: dict[str, list[str]]) -> Answer:
         reason = stats.not_ready_because(self._table)
-        return (_UNAVAILABLE, {"status": "not_ready", "reason": reason}) if reason else (_OK, {"status": "ready"})
+        return (
+            Answer(_UNAVAILABLE, {"status": "not_ready", "reason": reason})
+            if reason
+            else Answer(_OK, {"status": "ready"})
+        )
 
-    def _stats(self) -> Answer:
-        return _OK, stats.document(self._table, self._node, __version__, self._master_pid, _now())
+    def _metrics(self, query: dict[str, list[str]]) -> Answer:
+        return Answer(_OK, self._watch.metrics(_now()))
+
+    def _stats(self, query: dict[str, list[str]]) -> Answer:
+        """Answer with as much history as `?history=` asks for."""
+        history = query.get("history", [NODE])[-1]
+        if history not in HISTORIES:
+            return Answer(_BAD_REQUEST, {"error": f"history is one of {', '.join(HISTORIES)}"})
+        told = stats.document(self._table, self._node, __version__, self._master_pid, _now())
+        figures = self._watch.figures
+        for worker in told["workers"]:
+            worker |= figures.worker(worker["slot"], worker["pid"], history)
+        return Answer(_OK, told | figures.document(history))
+
+    def _events(self, query: dict[str, list[str]]) -> Answer:
+        """Answer with the events after the number in `?since=`."""
+        since = query.get("since", ["0"])[-1]
+        if not since.isascii() or not since.isdigit():
+            return Answer(_BAD_REQUEST, {"error": "since is the number of an event"})
+        self._watch.events.collect()
+        return Answer(_OK, {"node": self._node, **self._watch.events.since(int(since))})
+
+    def _health(self, query: dict[str, list[str]]) -> Answer:
+        """Answer for the servers named in `?server=`, all when there is none."""
+        subjects = self._subjects()
+        names = query.get("server", list(subjects))
+        unknown = [name for name in names if name not in subjects]
+        if unknown:
+            return Answer(_NOT_FOUND, {"error": f'no server "{unknown[0]}" is checked'})
+        wanted = (subjects[name] for name in names)
+        return Answer(_OK, health_report.document(self._node, wanted, time.monotonic(), _now().wall_ms))
 
 
 def _now() -> stats.Now:

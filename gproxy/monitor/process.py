@@ -1,10 +1,12 @@
-"""The monitor process: serves the control endpoint on the socket that the master opened for it."""
+"""The monitor process: checks servers, watches the node, serves the control endpoint on the master's socket."""
 
 import logging
 import os
 import signal
+from collections.abc import Sequence
 from typing import Any, Final
 
+import gevent
 from gevent import Timeout
 from gevent.event import Event
 from gevent.hub import get_hub
@@ -12,9 +14,16 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from gproxy import logs
 from gproxy.monitor.control import Control
+from gproxy.monitor.current import Current
+from gproxy.monitor.health import Prober
+from gproxy.monitor.targets import targets
+from gproxy.monitor.transitions import Announcer
+from gproxy.monitor.watch import Watch
 from gproxy.role import Context
 from gproxy.shared import layout
+from gproxy.shared.health import HealthCells
 from gproxy.shared.table import now_ms
+from gproxy.store.snapshot_file import FILE_NAME
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +49,9 @@ def run(context: Context) -> int:
     """Be the monitor until told to stop or the master is gone; returns the exit code."""
     hub = get_hub()
     stopped = Event()
-    server = _server(context)
+    prober = Prober(HealthCells(context.table), Announcer(context.table).tell)
+    watch = Watch(context.table)
+    server = _server(context, prober, watch)
     watchers: list[Any] = []
     for number, action in (
         (signal.SIGTERM, stopped.set),
@@ -51,16 +62,29 @@ def run(context: Context) -> int:
         watcher.start(action)
         watchers.append(watcher)
     server.start()
+    current = _current(context, prober, watch)
+    endless = [prober.start(), gevent.spawn(current.follow), gevent.spawn(watch.look_for_ever)]
     while not stopped.wait(HEARTBEAT_S) and os.getppid() == context.master_pid:
         context.table.cells[layout.MONITOR_HEARTBEAT] = now_ms()
+        if any(part.ready() for part in endless):
+            log.error("a part of the monitor has failed, another monitor must take over")
+            return 1
     server.stop(timeout=0)
     return 0
 
 
-def _server(context: Context) -> WSGIServer:
+def _current(context: Context, prober: Prober, watch: Watch) -> Current:
+    def check(lines: Sequence[bytes]) -> None:
+        # Thousands of documents would hold the loop: a thread reads them.
+        prober.follow(get_hub().threadpool.apply(targets, (lines,)))
+
+    return Current(context.table, context.settings.gproxy.run_dir / FILE_NAME, (check, watch.follow))
+
+
+def _server(context: Context, prober: Prober, watch: Watch) -> WSGIServer:
     return WSGIServer(
         context.listeners[0],
-        Control(context.table, context.master_pid),
+        Control(context.table, context.master_pid, lambda: prober.subjects, watch),
         spawn=MOST_CONNECTIONS,
         handler_class=_Handler,
         log=None,

@@ -85,6 +85,7 @@ def document(table: Table, node: str, version: str, master_pid: int, now: Now) -
         "totals": {
             "connections": table.total(layout.CONNECTIONS),
             "active": table.total(layout.ACTIVE),
+            "requests": sum(table.total(cell) for cell in layout.OUTCOMES),
             **{name: table.total(cell) for name, cell in layout.COUNTER_NAMES.items()},
         },
     }
@@ -102,6 +103,7 @@ def _worker(table: Table, slot: int, now: Now) -> dict[str, Any]:
         "revision": row[layout.RUNNING_REVISION],
         "connections": row[layout.CONNECTIONS],
         "active": row[layout.ACTIVE],
+        "requests": sum(row[cell] for cell in layout.OUTCOMES),
         **{name: row[cell] for name, cell in layout.COUNTER_NAMES.items()},
     }
 

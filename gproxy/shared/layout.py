@@ -1,25 +1,30 @@
-"""Where each cell lives in the shared-memory file.
+"""Where each cell lives in the shared memory.
 
-The file is an array of native unsigned 64-bit cells: a header, the global cells, then one row per slot.
-Every part starts on a multiple of 8 cells, so that no two writing processes share a 64-byte cache line.
-Parts keep spare cells; new regions are appended after the slots. A change of meaning raises `LAYOUT_VERSION`.
+It is an array of native unsigned 64-bit cells: a header, the global cells, then the regions, in the order of
+`Regions`. Every part starts on a multiple of 8 cells, so that no two writing processes share a 64-byte cache
+line. Only pages that were touched take memory: a region that nobody uses is free, but *reading* a cell touches
+its page too, so readers look at the slots and rows in use only. A change of meaning raises `LAYOUT_VERSION`.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
-#: First cell of every file: "gproxyT" and a zero byte, little-endian.
+from gproxy.core.histogram import BUCKETS
+
+#: First cell of every table: "gproxyT" and a zero byte, little-endian.
 MAGIC: Final = int.from_bytes(b"gproxyT\0", "little")
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 CELL_BYTES: Final = 8
+LINE_CELLS: Final = 8
 
 # Header, written once by `Table.create`.
 HEADER_MAGIC: Final = 0
 HEADER_VERSION: Final = 1
 HEADER_SLOTS: Final = 2
-HEADER_SLOT_CELLS: Final = 3
+HEADER_ROWS: Final = 3
+HEADER_SECRET: Final = 4  # random: what users choose is hashed with it
 HEADER_CELLS: Final = 8
 
-# Global cells (absolute indexes). sync writes PUBLISHED..SYNC_HEARTBEAT, each on the line of its writer.
+# Global cells (absolute indexes), each on the line of its writer: sync, monitor, master, sync again.
 PUBLISHED: Final = 8  # snapshot version counter, raised after the snapshot file is in place
 REVISION: Final = 9  # store revision of that snapshot
 SYNC_STATE: Final = 10  # one of SYNC_* below
@@ -28,12 +33,15 @@ STORE_SEEN_MS: Final = 12  # wall clock (ms since 1970) of the last answer of th
 SYNC_HEARTBEAT: Final = 13  # monotonic ms
 PUBLISHED_MS: Final = 14  # wall clock (ms since 1970) at which PUBLISHED was last raised
 MONITOR_HEARTBEAT: Final = 16  # monotonic ms
+HEALTH_GENERATION: Final = 17  # raised by each change of a server's health
 MASTER_HEARTBEAT: Final = 24  # monotonic ms
 WORKERS_WANTED: Final = 25  # workers the master means to run now
 SYNC_PID: Final = 26
 MONITOR_PID: Final = 27
 GENERATION: Final = 28  # raised by each reload
 WORKER_RESTARTS: Final = 29  # workers replaced because they died or hung
+SLOTS_USED: Final = 30  # slots below this number have been claimed at least once
+ROWS_USED: Final = 32  # rows below this number have been given to a server or an API at least once
 GLOBAL_END: Final = 72
 
 # SYNC_STATE values.
@@ -51,11 +59,11 @@ VERSION: Final = 3  # PUBLISHED value of the snapshot that the worker runs
 RUNNING_REVISION: Final = 4
 CONNECTIONS: Final = 5  # open client connections
 ACTIVE: Final = 6  # requests in flight
+LOOP_LAG_US: Final = 7  # the longest delay of the worker's tick in the last second or two
 GAUGES: Final = range(8)
 
 # Counters: never zeroed.
 ACCEPTED: Final = 8
-REQUESTS: Final = 9
 STATUS_1XX: Final = 10
 STATUS_2XX: Final = 11
 STATUS_3XX: Final = 12
@@ -73,10 +81,12 @@ REFUSED_CONNECTIONS: Final = 23
 LOG_DROPPED: Final = 24
 SLOT_CELLS: Final = 64
 
+#: Every request ends in exactly one of these, so their sum is the number of requests that are over.
+OUTCOMES: Final = range(STATUS_1XX, CLIENT_GONE + 1)
+
 #: Public names of the counters, in file order: the keys of /stats.
 COUNTER_NAMES: Final = {
     "accepted": ACCEPTED,
-    "requests": REQUESTS,
     "status_1xx": STATUS_1XX,
     "status_2xx": STATUS_2XX,
     "status_3xx": STATUS_3XX,
@@ -101,4 +111,150 @@ STATE_ACCEPTING: Final = 2
 STATE_DRAINING: Final = 3
 STATE_NAMES: Final = ("free", "starting", "accepting", "draining")
 
+# Row cells: offsets from `Table.row_base(slot, row)`; a row is a server or an API as one worker sees it.
+# Gauges first: they describe the worker that holds the slot now.
+ROW_ACTIVE: Final = 0  # requests in flight
+ROW_CONNECTIONS: Final = 1  # open connections to the server
+ROW_IDLE: Final = 2  # those of them that wait in the pool
+ROW_REPEATING: Final = 3  # requests of an API that are at a further attempt
+ROW_QUEUED: Final = 4  # requests that wait for a place
+ROW_HELD: Final = 5  # places that are taken: shared/places.py
+ROW_QUEUED_SINCE: Final = 6  # since when the first of those that wait has waited (monotonic us), 0: nobody waits
+ROW_GAUGES: Final = range(8)
+
+# Counters: never zeroed. A new owner of a row begins at the row's zero line, see ROW_ZERO.
+ROW_UNANSWERED: Final = 8  # attempts that ended without a response head
+ROW_STATUS_1XX: Final = 9
+ROW_STATUS_2XX: Final = 10
+ROW_STATUS_3XX: Final = 11
+ROW_STATUS_4XX: Final = 12
+ROW_STATUS_5XX: Final = 13
+ROW_CLIENT_GONE: Final = 14
+ROW_FAILURES: Final = 15  # of a server: transport errors and timeouts; of an API: answers the gateway had to give
+ROW_BYTES_IN: Final = 16
+ROW_BYTES_OUT: Final = 17
+ROW_RETRIES: Final = 18
+ROW_REJECTED: Final = 19  # turned away by a limit or an open circuit breaker
+# Not counters, but they outlive the worker as well: see worker/loads.py.
+ROW_EWMA_US: Final = 24  # peak-sensitive moving average of the server's time
+ROW_EWMA_MS: Final = 25  # when it last changed (monotonic ms)
+ROW_CELLS: Final = 32
+
+#: Every request ends in exactly one of these, so their sum is the number of requests that are over.
+ROW_OUTCOMES: Final = range(ROW_UNANSWERED, ROW_CLIENT_GONE + 1)
+
+#: Public names of the row counters: the keys of /stats.
+ROW_COUNTER_NAMES: Final = {
+    "unanswered": ROW_UNANSWERED,
+    "status_1xx": ROW_STATUS_1XX,
+    "status_2xx": ROW_STATUS_2XX,
+    "status_3xx": ROW_STATUS_3XX,
+    "status_4xx": ROW_STATUS_4XX,
+    "status_5xx": ROW_STATUS_5XX,
+    "client_gone": ROW_CLIENT_GONE,
+    "failures": ROW_FAILURES,
+    "bytes_in": ROW_BYTES_IN,
+    "bytes_out": ROW_BYTES_OUT,
+    "retries": ROW_RETRIES,
+    "rejected": ROW_REJECTED,
+}
+
+#: One latency histogram: a count per bucket of core/histogram.py.
+HISTOGRAM_CELLS: Final = -(-BUCKETS // LINE_CELLS) * LINE_CELLS
+
+#: A row's zero line: its counters, then its histogram, summed over all slots, when it was last given away.
+ROW_ZERO_CELLS: Final = ROW_CELLS + HISTOGRAM_CELLS
+
+# Health of a server: offsets from `Table.health_base(row)`, written by the monitor only.
+HEALTH_STATE: Final = 0  # one of HEALTH_* below
+HEALTH_CHANGED_MS: Final = 1  # wall clock (ms since 1970)
+HEALTH_FLAPS: Final = 2  # results that differed from the one before, ever
+HEALTH_IDENTITY: Final = 3  # of what server at which address (core/health.py), 0: nothing is known
+HEALTH_VALID_UNTIL_MS: Final = 4  # monotonic ms: an older verdict counts for nothing
+HEALTH_CELLS: Final = 8
+HEALTH_UNKNOWN: Final = 0
+HEALTH_UP: Final = 1
+HEALTH_DOWN: Final = 2
+HEALTH_NAMES: Final = ("unknown", "up", "down")
+
+#: Registers of the circuit breaker, from `Table.breaker_base(slot, row)`: one set per worker and row. How they are
+#: packed, and why they can be read while others write, is in shared/circuits.py.
+BREAKER_WORD: Final = 0  # the last move that this slot made, with its epoch
+BREAKER_SINCE: Final = 1  # two cells: when that was (monotonic us), the even and the odd epochs
+BREAKER_RUN: Final = 3  # failures in a row
+BREAKER_SUCCESSES: Final = 4  # counts successes, never zeroed
+BREAKER_ARRIVALS: Final = 5  # half-open: arrived, admitted
+BREAKER_PROBES: Final = 6  # half-open: succeeded, pending
+BREAKER_PROBES_DUE: Final = 7  # when the last pending probe must have reported (monotonic us)
+BREAKER_WINDOW: Final = 8  # window.CELLS of them
+BREAKER_CELLS: Final = 64
+# A share of a rate limit (core/limiter.py), monotonic ns: from `Table.limit_base(slot, row)`, one per worker and row,
+# or in the table of keys. How they can be read while others write is in shared/limits.py: the order matters.
+LIMIT_END: Final = 0
+LIMIT_EPOCH: Final = 1
+LIMIT_REFUSED: Final = 2
+LIMIT_TAG: Final = 3  # of the limit that it is a share of
+LIMIT_CELLS: Final = 8  # of a row; its shares lie side by side
+# The keys of keyed limits: sets, in each so many ways per worker, see shared/keys.py.
+KEY_SETS: Final = 4096
+KEY_WAYS: Final = 48
+KEY_SEEN: Final = 3  # in place of the tag, which the key includes: when the worker met the key last
+KEY_CELLS: Final = 4
+
+# An event ring: a line with the number of events ever written, then the records, see shared/rings.py.
+RING_RECORDS: Final = 256
+RECORD_CELLS: Final = 8
+RING_CELLS: Final = LINE_CELLS + RING_RECORDS * RECORD_CELLS
+#: Rings of the roles that have no slot come after those of the slots, in this order.
+RING_SYNC: Final = 0
+RING_MONITOR: Final = 1
+RING_MASTER: Final = 2
+ROLE_RINGS: Final = 3
+
 DEFAULT_SLOTS: Final = 64
+DEFAULT_ROWS: Final = 16_384
+
+
+class Regions(NamedTuple):
+    """The first cell of each region of a table with so many slots and rows, and its length in cells."""
+
+    slots: int
+    slot_histograms: int
+    rings: int
+    row_generations: int
+    row_zeros: int
+    health: int
+    moves: int
+    rows: int
+    histograms: int
+    breakers: int
+    limits: int
+    key_prints: int
+    key_shares: int
+    end: int
+
+    @classmethod
+    def of(cls, slots: int, rows: int) -> "Regions":
+        """Lay the regions out one behind the other.
+
+        Those with a part per slot have the slots in the outer order, but for limits: there all slots are read at once.
+        """
+        sizes = (
+            slots * SLOT_CELLS,
+            slots * HISTOGRAM_CELLS,
+            (slots + ROLE_RINGS) * RING_CELLS,
+            -(-rows // LINE_CELLS) * LINE_CELLS,
+            rows * ROW_ZERO_CELLS,
+            rows * HEALTH_CELLS,
+            -(-slots // LINE_CELLS) * LINE_CELLS,
+            slots * rows * ROW_CELLS,
+            slots * rows * HISTOGRAM_CELLS,
+            slots * rows * BREAKER_CELLS,
+            rows * slots * LIMIT_CELLS,
+            KEY_SETS * slots * KEY_WAYS,
+            KEY_SETS * slots * KEY_WAYS * KEY_CELLS,
+        )
+        starts = [GLOBAL_END]
+        for size in sizes:
+            starts.append(starts[-1] + size)
+        return cls(*starts)

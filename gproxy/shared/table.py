@@ -1,20 +1,22 @@
-"""The shared-memory file: `run_dir/shared.mmap`, mapped by every process of a node.
+"""The shared memory of a node: anonymous, made by the master, inherited by every process it forks.
 
 A cell is read and written only as an item of `Table.cells` (a memoryview cast to 'Q'): one aligned 8-byte
 move, which readers never see half done. `struct.pack_into` is not: readers see zeros in between.
+
+It is not a file of the run_dir: a full disk cannot end a process that touches a page (SIGBUS), and nothing of a
+node that has died is left to be mistaken for the living one.
 """
 
 import mmap
 import os
 import time
-from pathlib import Path
 from typing import Self
 
 from gproxy.shared import layout
 
 
 class TableError(Exception):
-    """The file is not a shared-memory table this program can use; the text is one line that names it."""
+    """This is not a shared-memory table that this program can use; the text is one line that says why."""
 
 
 def now_ms() -> int:
@@ -23,98 +25,173 @@ def now_ms() -> int:
 
 
 class Table:
-    """One mapped table. Processes forked after `create` or `open` share it without opening the file again."""
+    """One mapped table for `slots` workers and `rows` servers and APIs.
 
-    __slots__ = ("_mapping", "cells", "path", "slots")
+    Processes forked after `create` share it without doing anything. `fd` is the memory itself: for a process
+    that was not forked.
+    """
 
-    def __init__(self, path: Path, mapping: mmap.mmap, slots: int) -> None:
-        self.path = path
+    __slots__ = ("_mapping", "_regions", "cells", "fd", "rows", "slots")
+
+    def __init__(self, fd: int, mapping: mmap.mmap, slots: int, rows: int) -> None:
+        self.fd = fd
         self.slots = slots
+        self.rows = rows
         self._mapping = mapping
+        self._regions = layout.Regions.of(slots, rows)
         self.cells: memoryview = memoryview(mapping).cast("Q")
 
     @classmethod
-    def create(cls, path: Path, slots: int = layout.DEFAULT_SLOTS) -> Self:
-        """Put a new table, all zero but its header, in place of whatever is at `path`.
-
-        It is always a new file: processes that a killed master left behind keep writing to the old one.
-        Raises OSError.
-        """
-        fresh = path.with_name(path.name + ".new")
-        size = _cells(slots) * layout.CELL_BYTES
-        fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    def create(cls, slots: int = layout.DEFAULT_SLOTS, rows: int = layout.DEFAULT_ROWS) -> Self:
+        """Make a new table, all zero but its header. Memory is taken page by page as it is used. Raises OSError."""
+        size = layout.Regions.of(slots, rows).end * layout.CELL_BYTES
+        fd = os.memfd_create("gproxy", os.MFD_CLOEXEC)
         try:
-            # Not ftruncate: a hole that meets a full disk later kills the process that touches it (SIGBUS).
-            os.posix_fallocate(fd, 0, size)
-            table = cls(path, mmap.mmap(fd, size), slots)
+            os.ftruncate(fd, size)
+            table = cls(fd, mmap.mmap(fd, size), slots, rows)
         except OSError:
-            fresh.unlink()
-            raise
-        finally:
             os.close(fd)
+            raise
         table.cells[layout.HEADER_VERSION] = layout.LAYOUT_VERSION
         table.cells[layout.HEADER_SLOTS] = slots
-        table.cells[layout.HEADER_SLOT_CELLS] = layout.SLOT_CELLS
+        table.cells[layout.HEADER_ROWS] = rows
+        table.cells[layout.HEADER_SECRET] = int.from_bytes(os.urandom(layout.CELL_BYTES), "little")
         table.cells[layout.HEADER_MAGIC] = layout.MAGIC
-        fresh.rename(path)
         return table
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Map an existing table. Raises OSError, or TableError for a file of another kind or version."""
-        with path.open("r+b") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size < layout.HEADER_CELLS * layout.CELL_BYTES:
-                raise TableError(f"{path}: too short to be a shared-memory table")
-            mapping = mmap.mmap(file.fileno(), size)
-        table = cls(path, mapping, 0)
-        try:
-            table._check(size)
-        except TableError:
-            table.close()
-            raise
-        table.slots = table.cells[layout.HEADER_SLOTS]
-        return table
+    def attach(cls, fd: int) -> Self:
+        """Map the table of another process, whose `fd` this one was given or has opened; it is the table's now.
 
-    def _check(self, size: int) -> None:
-        cells = self.cells
-        if cells[layout.HEADER_MAGIC] != layout.MAGIC:
-            raise TableError(f"{self.path}: not a shared-memory table")
-        version = cells[layout.HEADER_VERSION]
-        if version != layout.LAYOUT_VERSION or cells[layout.HEADER_SLOT_CELLS] != layout.SLOT_CELLS:
-            raise TableError(f"{self.path}: layout version {version}, this program uses {layout.LAYOUT_VERSION}")
-        if size != _cells(cells[layout.HEADER_SLOTS]) * layout.CELL_BYTES:
-            raise TableError(f"{self.path}: its size does not fit its header")
+        Raises OSError, or TableError for memory of another kind or layout version.
+        """
+        size = os.fstat(fd).st_size
+        if size < layout.HEADER_CELLS * layout.CELL_BYTES:
+            raise TableError("too short to be a shared-memory table")
+        header = memoryview(os.pread(fd, layout.HEADER_CELLS * layout.CELL_BYTES, 0)).cast("Q")
+        if header[layout.HEADER_MAGIC] != layout.MAGIC:
+            raise TableError("not a shared-memory table")
+        version = header[layout.HEADER_VERSION]
+        if version != layout.LAYOUT_VERSION:
+            raise TableError(f"layout version {version}, this program uses {layout.LAYOUT_VERSION}")
+        slots, rows = header[layout.HEADER_SLOTS], header[layout.HEADER_ROWS]
+        if size != layout.Regions.of(slots, rows).end * layout.CELL_BYTES:
+            raise TableError("its size does not fit its header")
+        return cls(fd, mmap.mmap(fd, size), slots, rows)
+
+    # -- where cells are ---------------------------------------------------------------------------------------
 
     def base(self, slot: int) -> int:
         """Return the index of the first cell of `slot` (0 <= slot < slots)."""
+        return self._regions.slots + self._slot(slot) * layout.SLOT_CELLS
+
+    def slot_histogram_base(self, slot: int) -> int:
+        """Return the first cell of a slot's latency histogram: all exchanges of that worker number."""
+        return self._regions.slot_histograms + self._slot(slot) * layout.HISTOGRAM_CELLS
+
+    def ring_base(self, ring: int) -> int:
+        """Return the first cell of an event ring: that of a slot, or `slots + layout.RING_SYNC` and so on."""
+        if not 0 <= ring < self.slots + layout.ROLE_RINGS:
+            raise IndexError(f"ring {ring} of {self.slots + layout.ROLE_RINGS}")
+        return self._regions.rings + ring * layout.RING_CELLS
+
+    def row_base(self, slot: int, row: int) -> int:
+        """Return the first cell (ROW_*) of a row in a slot."""
+        return self._regions.rows + self._place(slot, row) * layout.ROW_CELLS
+
+    def histogram_base(self, slot: int, row: int) -> int:
+        """Return the first cell of the latency histogram of a row in a slot."""
+        return self._regions.histograms + self._place(slot, row) * layout.HISTOGRAM_CELLS
+
+    def breaker_base(self, slot: int, row: int) -> int:
+        """Return the first of the BREAKER_CELLS of a row in a slot."""
+        return self._regions.breakers + self._place(slot, row) * layout.BREAKER_CELLS
+
+    def moves(self) -> memoryview:
+        """Return the cells, one per slot, that count the moves of circuits which the slot's workers have made."""
+        return self.cells[self._regions.moves : self._regions.moves + self.slots]
+
+    def limit_base(self, slot: int, row: int) -> int:
+        """Return the first of the LIMIT_CELLS of a row in a slot; those of the next slot follow."""
+        return self._regions.limits + (self._row(row) * self.slots + self._slot(slot)) * layout.LIMIT_CELLS
+
+    def key_prints_base(self, key_set: int) -> int:
+        """Return where the fingerprints of a set of keys begin: KEY_WAYS per slot, slot after slot."""
+        return self._regions.key_prints + key_set * self.slots * layout.KEY_WAYS
+
+    def key_shares_base(self, key_set: int) -> int:
+        """Return where the KEY_CELLS of a set of keys begin, in the order of its fingerprints."""
+        return self._regions.key_shares + key_set * self.slots * layout.KEY_WAYS * layout.KEY_CELLS
+
+    def health_base(self, row: int) -> int:
+        """Return the first of the HEALTH_* cells of a server's row."""
+        return self._regions.health + self._row(row) * layout.HEALTH_CELLS
+
+    def generation_cell(self, row: int) -> int:
+        """Return the cell that counts how often a row was given to another object; sync writes it."""
+        return self._regions.row_generations + self._row(row)
+
+    def zero_base(self, row: int) -> int:
+        """Return the first of the ROW_ZERO_CELLS of a row; sync writes them."""
+        return self._regions.row_zeros + self._row(row) * layout.ROW_ZERO_CELLS
+
+    def _slot(self, slot: int) -> int:
         if not 0 <= slot < self.slots:
             raise IndexError(f"slot {slot} of {self.slots}")
-        return layout.GLOBAL_END + slot * layout.SLOT_CELLS
+        return slot
+
+    def _row(self, row: int) -> int:
+        if not 0 <= row < self.rows:
+            raise IndexError(f"row {row} of {self.rows}")
+        return row
+
+    def _place(self, slot: int, row: int) -> int:
+        return self._slot(slot) * self.rows + self._row(row)
+
+    # -- slots and sums ----------------------------------------------------------------------------------------
 
     def claim(self, slot: int) -> None:
         """Make a free slot ready for a new worker: gauges zero, state starting, heartbeat now."""
         base = self.base(slot)
-        for gauge in layout.GAUGES:
-            self.cells[base + gauge] = 0
+        self._zero_gauges(slot)
+        if self.cells[layout.SLOTS_USED] <= slot:
+            self.cells[layout.SLOTS_USED] = slot + 1
         self.cells[base + layout.HEARTBEAT] = now_ms()
         self.cells[base + layout.STATE] = layout.STATE_STARTING
 
     def release(self, slot: int) -> None:
         """Free the slot of a worker that is gone: gauges zero (which is state free), counters kept."""
+        self._zero_gauges(slot)
+
+    def _zero_gauges(self, slot: int) -> None:
+        """Zero the gauges of a slot and of its rows; the rows of a slot never used before are left untouched."""
         base = self.base(slot)
         for gauge in layout.GAUGES:
             self.cells[base + gauge] = 0
+        if slot >= self.cells[layout.SLOTS_USED]:
+            return
+        rows = self.cells[layout.ROWS_USED]
+        first, zeros = self.row_base(slot, 0), memoryview(bytes(rows * layout.CELL_BYTES)).cast("Q")
+        for gauge in layout.ROW_GAUGES:
+            start = first + gauge
+            self.cells[start : start + rows * layout.ROW_CELLS : layout.ROW_CELLS] = zeros
 
     def total(self, cell: int) -> int:
-        """Return the sum of one slot cell (an offset such as `layout.REQUESTS`) over all slots."""
-        return sum(self.cells[layout.GLOBAL_END + cell :: layout.SLOT_CELLS].tolist())
+        """Return the sum of one slot cell (an offset such as `layout.ACCEPTED`) over all slots."""
+        start = self._regions.slots
+        return sum(self.cells[start + cell : start + self.slots * layout.SLOT_CELLS : layout.SLOT_CELLS].tolist())
+
+    def row_total(self, row: int, cell: int) -> int:
+        """Return the sum of one row cell (an offset such as `layout.ROW_ACTIVE`) over the slots in use."""
+        return sum(self.row_values(row, cell))
+
+    def row_values(self, row: int, cell: int) -> list[int]:
+        """Return one row cell of every slot in use."""
+        start, step = self.row_base(0, row) + cell, self.rows * layout.ROW_CELLS
+        return self.cells[start : start + self.cells[layout.SLOTS_USED] * step : step].tolist()
 
     def close(self) -> None:
         """Unmap. Views taken from `cells` must be released before."""
         self.cells.release()
         self._mapping.close()
-
-
-def _cells(slots: int) -> int:
-    return layout.GLOBAL_END + slots * layout.SLOT_CELLS
+        os.close(self.fd)

@@ -1,8 +1,9 @@
 """The snapshot file: the last good configuration of a node, written by `sync`, read by every worker.
 
 Line 1 is a JSON header with the store revision, the source and a hash of the rest; each further line is one
-object, `["server", {normalised document}]`. An object that has not changed gives an identical line, so that a
-reader can tell by comparing bytes. The file is replaced whole: a reader sees the old one or the new one.
+object, `["server", {normalised document}, row]`; clusters have no row. An object that has not changed gives an
+identical line, so that a reader can tell by comparing bytes. The file is replaced whole: a reader sees the old one
+or the new one.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 FILE_NAME: Final = "snapshot.jsonl"
 
 
@@ -32,9 +33,13 @@ class Stored:
     lines: list[bytes]
 
 
-def render(kind: str, document: dict[str, Any]) -> bytes:
-    """Return the line of one object: keys in the order of the document, no blanks, ASCII."""
-    return json.dumps([kind, document], separators=(",", ":")).encode("ascii")
+def render(kind: str, document: dict[str, Any], row: int | None) -> bytes:
+    """Return the line of one object: keys in the order of the document, no blanks, ASCII.
+
+    `row` is where the object's figures are in shared memory, None for kinds without figures.
+    """
+    parts = [kind, document] if row is None else [kind, document, row]
+    return json.dumps(parts, separators=(",", ":")).encode("ascii")
 
 
 def write(path: Path, revision: int, source: str, lines: Sequence[bytes]) -> None:
@@ -86,8 +91,8 @@ def _header(path: Path, line: bytes) -> dict[str, Any]:
         version = header["format"]
     except (ValueError, TypeError, KeyError):
         raise SnapshotError(f"{path}: not a snapshot file, or cut off in its first line") from None
-    if not isinstance(version, int) or version > FORMAT:
-        raise SnapshotError(f"{path}: written by a newer version (format {version}, this one reads {FORMAT})")
+    if version != FORMAT:
+        raise SnapshotError(f"{path}: written by another version (format {version}, this one reads {FORMAT})")
     shape = {"revision": int, "source": str, "written_at": str, "objects": int, "sha256": str}
     if not all(isinstance(header.get(key), kind) for key, kind in shape.items()):
         raise SnapshotError(f"{path}: its first line lacks a field")

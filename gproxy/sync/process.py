@@ -11,9 +11,11 @@ from typing import Final
 from gproxy import logs
 from gproxy.role import EXIT_BOOT_FAILED, Context
 from gproxy.shared import layout
+from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import now_ms
 from gproxy.store.open import BadStoreUrl, canonical
 from gproxy.store.snapshot_file import FILE_NAME
+from gproxy.sync.lookout import Lookout
 from gproxy.sync.publish import Publisher
 from gproxy.sync.sources import Source
 
@@ -35,6 +37,9 @@ def run(context: Context) -> int:
     except BadStoreUrl as error:
         log.error("%s", error)
         return EXIT_BOOT_FAILED
+    lookout = Lookout(
+        RingWriter(context.table, context.table.slots + layout.RING_SYNC), cells[layout.SYNC_STATE], now_ms()
+    )
     publisher = Publisher(settings.gproxy.run_dir / FILE_NAME, name, context.table)
     # A node that has never run makes its embedded store; one that has must not take a lost store for an empty one.
     source = Source(settings.store.url, create=not publisher.has_last_good)
@@ -50,6 +55,7 @@ def run(context: Context) -> int:
             if source.is_following:
                 cells[layout.STORE_SEEN_MS] = time.time_ns() // 1_000_000
             cells[layout.SYNC_STATE] = _state(source, publisher)
+            lookout.note(source.is_following, now_ms())
     finally:
         source.close()
     return 0

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gproxy.core.events import Event, Kind, SnapshotCause
 from gproxy.core.model import Part, normalised
 from gproxy.core.schema import Checked, check
 from gproxy.shared import layout
+from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table
 from gproxy.store import snapshot_file
 from gproxy.store.base import Key, State
 from gproxy.store.snapshot_file import SnapshotError
 from gproxy.sync.complaint import Complaint
+from gproxy.sync.rows import COUNTED, NoRoom, Rows
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +44,14 @@ class Publisher:
         self._path = path
         self._source = source
         self._cells = table.cells
+        self._ring = RingWriter(table, table.slots + layout.RING_SYNC)
         self._checked: Checked | None = None
-        self._rendered: dict[Key, tuple[Part, bytes]] = {}
+        self._rendered: dict[Key, tuple[Part, int | None, bytes]] = {}
         self._refused: tuple[int, list[str]] = (-1, [])
         self._pending: Content | None = None
         self._trouble = Complaint("cannot write the snapshot, the last good one stays")
         self._on_disk = self._last_good()
+        self._rows = Rows(table, self._on_disk.lines, time.monotonic())
         # A sync that was restarted finds its predecessor's work done.
         self._has_announced = (
             self.has_last_good
@@ -68,7 +73,7 @@ class Publisher:
         """Let the workers run what is on disk, if that was not done already."""
         if self.has_last_good and not self._has_announced:
             log.warning("serving the last good snapshot", extra={"revision": self._on_disk.revision})
-            self._announce()
+            self._announce(SnapshotCause.LAST_GOOD)
 
     def offer(self, state: State, now_s: float) -> None:
         """Publish a state of the store if it is valid, and if it is not what is published already."""
@@ -83,7 +88,11 @@ class Publisher:
         if self._checked.problems:
             self._refuse(state.revision, [str(problem) for problem in self._checked.problems])
             return
-        content = Content(state.revision, self._lines(self._checked))
+        try:
+            content = Content(state.revision, self._lines(self._checked, now_s))
+        except NoRoom as problem:
+            self._refuse(state.revision, [str(problem)])
+            return
         if content.revision < self._on_disk.revision:
             log.warning(
                 "the store went back to an older revision",
@@ -100,7 +109,7 @@ class Publisher:
         self._pending = None
         if content != self._on_disk or not self._has_announced:
             self._on_disk = content
-            self._announce()
+            self._announce(SnapshotCause.APPLIED)
 
     def _write(self, content: Content, now_s: float) -> bool:
         """Put the content on disk if it is not there; tell whether it is there now."""
@@ -117,17 +126,22 @@ class Publisher:
         self._trouble.settle(now_s)
         return True
 
-    def _announce(self) -> None:
+    def _announce(self, cause: SnapshotCause) -> None:
         self._cells[layout.REVISION] = self._on_disk.revision
         self._cells[layout.PUBLISHED_MS] = time.time_ns() // 1_000_000
         self._cells[layout.PUBLISHED] += 1  # last: workers look at this one
         self._has_announced = True
+        self._tell(cause, self._on_disk.revision, len(self._on_disk.lines))
+
+    def _tell(self, cause: SnapshotCause, revision: int, count: int) -> None:
+        self._ring.tell(Event(Kind.SNAPSHOT, cause, figures=(revision, count, 0)))
 
     def _refuse(self, revision: int, problems: list[str]) -> None:
         if (revision, problems) == self._refused:  # read again after an outage
             return
         self._refused = (revision, problems)
         self._cells[layout.SYNC_REJECTED] += 1
+        self._tell(SnapshotCause.REJECTED, revision, len(problems))
         log.error(
             "the configuration is refused, the last good one stays",
             extra={"revision": revision, "problems": len(problems)},
@@ -135,18 +149,20 @@ class Publisher:
         for problem in problems:
             log.error("refused: %s", problem)
 
-    def _lines(self, checked: Checked) -> list[bytes]:
-        """Return the lines of the snapshot; an object that has not changed is not rendered again."""
-        rendered: dict[Key, tuple[Part, bytes]] = {}
+    def _lines(self, checked: Checked, now_s: float) -> list[bytes]:
+        """Return the lines of the snapshot; an object that has not changed is not rendered again. Raises NoRoom."""
+        counted = [(kind, name) for kind in COUNTED for name in sorted(checked.entities.get(kind, ()))]
+        rows = self._rows.assign(counted, now_s)
+        rendered: dict[Key, tuple[Part, int | None, bytes]] = {}
         lines = []
         for kind, entities in checked.entities.items():
             for name in sorted(entities):
-                entity = entities[name]
+                entity, row = entities[name], rows.get((kind, name))
                 known = self._rendered.get((kind, name))
-                if known is None or known[0] is not entity:
-                    known = entity, snapshot_file.render(kind, normalised(entity))
+                if known is None or known[0] is not entity or known[1] != row:
+                    known = entity, row, snapshot_file.render(kind, normalised(entity), row)
                 rendered[kind, name] = known
-                lines.append(known[1])
+                lines.append(known[2])
         self._rendered = rendered
         return lines
 

@@ -22,6 +22,7 @@ from gproxy.worker.link import RECV_BYTES, WOULD_BLOCK, Link, LinkBroken
 
 if TYPE_CHECKING:
     from gproxy.worker.forwarded import Origin
+    from gproxy.worker.pause import Pause
     from gproxy.worker.runtime import Runtime
     from gproxy.worker.upstream import Upstream
 
@@ -45,8 +46,8 @@ class ClientGone(LinkBroken):
 class Client(Link):
     """One accepted connection. `buffer` holds bytes that were read and belong to the next request.
 
-    `busy`: a greenlet serves it. `owes_body`: the body of the request in flight has not all arrived. `waits_for` is the
-    upstream that the request in flight may be parked on.
+    `busy`: a greenlet serves it. `owes_body`: the body of the request in flight has not all arrived. `waits_for` is
+    what the request in flight may be parked on.
     """
 
     __slots__ = ("buffer", "busy", "gone", "lingers", "origin", "owes_body", "runtime", "waits_for")
@@ -61,7 +62,7 @@ class Client(Link):
         self.gone = False
         self.owes_body = False
         self.lingers = 0
-        self.waits_for: Upstream | None = None
+        self.waits_for: Upstream | Pause | None = None
         self.deadlines.set(self, monotonic() + runtime.head_s)
 
     def serve(self) -> None:

@@ -1,172 +1,146 @@
-"""Sends an exchange to a server and brings the response back.
-
-One attempt, and one safe resend: a reused connection may have been closed by the server in the very moment it was
-taken. When no byte of an answer came, and the method is idempotent or nothing was sent, a fresh connection is tried
-once (RFC 9110 9.2.2, RFC 9112 9.3.1). That is not the retry feature, and a sent POST never goes out twice.
-"""
+"""Gets an exchange answered: chooses a server, makes an attempt, and where `retry` says so another one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from gproxy.core.errors import BadUpstream, NoServer
-from gproxy.core.http1 import ResponseHead, parse_response_head
-from gproxy.shared import layout
-from gproxy.worker.connection import ClientGone
-from gproxy.worker.relay import relay
-from gproxy.worker.upload import Upload
-from gproxy.worker.upstream import Pool, Upstream, UpstreamBroken
+from gproxy.core.errors import GatewayError, Stage, UpstreamError
+from gproxy.core.ewma import FAILURE_US
+from gproxy.core.retry import Retry
+from gproxy.worker.attempt import Carrier, OnHead, Unwanted
+from gproxy.worker.choose import Chooser
+from gproxy.worker.relay import ResponseBroken
+from gproxy.worker.series import Series
 
 if TYPE_CHECKING:
     from gproxy.core.snapshot import Api, Server
     from gproxy.worker.exchange import Exchange
+    from gproxy.worker.record import Recorder
     from gproxy.worker.runtime import Runtime
-
-#: methods that may be sent again when nobody knows whether they arrived (RFC 9110 9.2.2)
-IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
-#: interim responses (1xx) that one request may bring; a server that sends more is broken
-_MOST_INTERIM = 20
-#: response heads that were parsed before, with a bound on memory: at most this many, each at most this long
-_KNOWN_HEADS, _KNOWN_BYTES = 1024, 2048
-_NO_ANSWER = "The server closed the connection without an answer."
 
 
 class Dispatcher:
-    """Chooses a server and carries one exchange to it; one per worker."""
+    """Gets exchanges answered by servers; one per worker."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, recorder: Recorder) -> None:
         self._runtime = runtime
-        self._heads: dict[bytes, ResponseHead] = {}
+        self._recorder = recorder
+        self._choose = Chooser(runtime).choose
+        self._carry = Carrier(runtime).carry
 
     def dispatch(self, exchange: Exchange, api: Api) -> None:
-        """Proxy `exchange` through one server of the API's cluster.
+        """Proxy `exchange` through a server of the API's cluster.
 
         Raises GatewayError while nothing was sent to the client, ResponseBroken afterwards, ClientGone at any time.
         """
-        runtime, cluster = self._runtime, api.cluster
-        balancer = runtime.balancers.get(cluster) or runtime.balancer(cluster)
-        exchange.server = server = balancer.pick(cluster.primary or cluster.backup)
-        if server is None:
-            raise NoServer("No server is available for this request.", f"cluster {cluster.name} has no usable server")
-        pool = runtime.pools.get(server) or runtime.pool(server)
-        request = _request(exchange, api, server)
-        upstream = pool.take(exchange.method in IDEMPOTENT)
-        if upstream is not None:
-            runtime.count(layout.UPSTREAM_REUSED)
-            try:
-                self._carry(exchange, upstream, request, api)
-                return
-            except UpstreamBroken as broken:
-                if not _may_resend(exchange, broken):
-                    raise BadUpstream(_NO_ANSWER, str(broken)) from None
-            runtime.count(layout.RESENDS)
-        upstream = self._connect(exchange, pool, api)
+        if api.is_plain:
+            runtime, cluster = self._runtime, api.cluster
+            standing = runtime.standings.get(cluster) or runtime.standing(cluster)
+            servers = cluster.primary or cluster.backup
+            if runtime.health.passed_over:
+                servers = runtime.health.passed_over.get(cluster, servers)
+            server = standing.turns.pick(servers) or self._choose(exchange, api)
+            self._recorder.attempt(exchange, server)
+            self._carry(exchange, api, server)
+        elif api.room is None:
+            self._guarded(exchange, api)
+        else:
+            self._runtime.admission.enter(exchange, api, api.room, self._guarded)
+
+    def _guarded(self, exchange: Exchange, api: Api) -> None:
+        if api.breaker is None:
+            self._get_answer(exchange, api)
+        else:
+            self._runtime.guard.watch_api(exchange, api, api.breaker, self._get_answer)
+
+    def _get_answer(self, exchange: Exchange, api: Api) -> None:
+        if api.retry is None:
+            self._attempt(exchange, api, self._server_for(exchange, api), None)
+        else:
+            self._until_answered(exchange, api, api.retry)
+
+    def _server_for(self, exchange: Exchange, api: Api, tried: Sequence[Server] = ()) -> Server:
+        """Return the server for an attempt, after waiting for a place there where servers have queues."""
+        if not api.cluster.is_limited:
+            return self._choose(exchange, api, tried)
+        return self._runtime.admission.wait_for(exchange, lambda: self._choose(exchange, api, tried))
+
+    # -- one attempt -------------------------------------------------------------------------------------------
+
+    def _attempt(self, exchange: Exchange, api: Api, server: Server, on_head: OnHead | None) -> None:
+        """Make one attempt, which gives its place at a limited server back when it is over."""
+        if server.room is None:
+            self._watched(exchange, api, server, on_head)
+        else:
+            self._runtime.admission.within(server.row, self._watched, exchange, api, server, on_head)
+
+    def _watched(self, exchange: Exchange, api: Api, server: Server, on_head: OnHead | None) -> None:
+        """Make one attempt, under the eyes of the server's circuit breaker if it has one."""
+        guard, trial = self._runtime.guard, exchange.trial
+        self._recorder.attempt(exchange, server)
+        if trial is None:
+            self._timed(exchange, api, server, on_head)
+            return
+
+        def heard(status: int) -> None:
+            guard.answered(exchange, trial, status)
+            if on_head is not None:
+                on_head(status)
+
+        guard.watch(exchange, self._timed, exchange, api, server, heard)
+
+    def _timed(self, exchange: Exchange, api: Api, server: Server, on_head: OnHead | None) -> None:
+        """Make the attempt, and note how long the server took if the policy wants to know."""
         try:
-            self._carry(exchange, upstream, request, api)
-        except UpstreamBroken as broken:
-            raise BadUpstream(_NO_ANSWER, str(broken)) from None
+            self._carry(exchange, api, server, on_head)
+        except (UpstreamError, Unwanted, ResponseBroken):
+            self._took(exchange, api, server, FAILURE_US)
+            raise
+        self._took(exchange, api, server, 0)
 
-    def _connect(self, exchange: Exchange, pool: Pool, api: Api) -> Upstream:
-        self._runtime.count(layout.UPSTREAM_CONNECTS)
-        upstream = pool.connect(exchange.remaining(api.connect_s))
-        if exchange.client.gone:
-            upstream.close()
-            raise ClientGone("closed by the client")
-        return upstream
+    def _took(self, exchange: Exchange, api: Api, server: Server, at_least_us: int) -> None:
+        if api.cluster.policy == "p2c":
+            time_us = int(((exchange.answered or monotonic()) - exchange.attempted) * 1e6)
+            self._runtime.loads.observe(server, max(time_us, at_least_us))
 
-    def _carry(self, exchange: Exchange, upstream: Upstream, request: bytes, api: Api) -> None:
-        """Send the request and relay the response; the connection goes back to its pool or is closed.
+    # -- several attempts --------------------------------------------------------------------------------------
 
-        Raises UpstreamBroken when the connection failed before a byte of the answer came.
-        """
-        client = exchange.client
-        client.waits_for = upstream
-        reusable, idle_s = False, 0
+    def _until_answered(self, exchange: Exchange, api: Api, retry: Retry) -> None:
+        """Make attempts until there is an answer, or no further one may be made."""
+        series = Series(self._runtime, exchange, api, retry)
         try:
-            upstream.send(request)
-            if exchange.left:
-                exchange.upload = Upload(exchange, upstream, api.response_s)
-            else:
-                upstream.deadline = deadline = exchange.until(api.response_s)
-                if deadline < upstream.due:
-                    upstream.deadlines.enter(upstream, deadline)
-            data = upstream.recv()
-            end = data.find(b"\r\n\r\n") + 4
-            head = self._heads.get(data[:end])
-            if head is None:
-                head, data, end = self._receive_head(exchange, upstream, data)
-            idle_s = head.idle_s
-            reusable = relay(exchange, upstream, head, data[end:])
+            self._repeat(series)
+        except GatewayError as error:
+            if retry.report:
+                error.headers = (*error.headers, ("X-Gateway-Attempts", str(exchange.attempts)))
+            raise
         finally:
-            client.waits_for = None
-            if exchange.upload is not None and not exchange.upload.done:
-                exchange.upload.abandon()
-                exchange.keeps_alive = reusable = False
-            if reusable:
-                upstream.pool.give(upstream, idle_s)
-            elif not upstream.idle_since:
-                upstream.close()
+            series.close()
 
-    def _receive_head(self, exchange: Exchange, upstream: Upstream, data: bytes) -> tuple[ResponseHead, bytes, int]:
-        """Read on until the final response head is there; pass interim ones on.
-
-        Returns the head, the bytes received, and where in them the body begins. Raises UpstreamBroken, BadUpstream.
-        """
-        if not data:
-            raise UpstreamBroken("closed before an answer")
-        for _ in range(_MOST_INTERIM):
-            end = data.find(b"\r\n\r\n") + 4
-            if end < 4:
-                data = self._complete_head(upstream, data)
-                end = data.find(b"\r\n\r\n") + 4
-            head = self._parse(data[:end])
-            if head.status >= 200:
-                return head, data, end
-            if head.status == 101:
-                raise BadUpstream("The server switched protocols unasked.", "unexpected status 101")
-            if exchange.minor == b"1":
-                exchange.client.send(head.lines + b"\r\n")
-            data = data[end:] or self._more(upstream)
-        raise BadUpstream("The server sent too many interim responses.", "too many interim responses")
-
-    def _complete_head(self, upstream: Upstream, data: bytes) -> bytes:
-        most = self._runtime.head_bytes
-        while b"\r\n\r\n" not in data:
-            if len(data) > most:
-                raise BadUpstream("The server sent an invalid response.", f"response head larger than {most} bytes")
-            data += self._more(upstream)
-        return data
-
-    def _more(self, upstream: Upstream) -> bytes:
-        try:
-            data = upstream.recv()
-        except UpstreamBroken as broken:
-            raise BadUpstream("The server broke off its response.", f"in the response head: {broken}") from None
-        if not data:
-            raise BadUpstream("The server broke off its response.", "closed within the response head")
-        return data
-
-    def _parse(self, head: bytes) -> ResponseHead:
-        """Parse a head with its empty line, and remember what a final one means."""
-        try:
-            parsed = parse_response_head(head[:-2], self._runtime.head_fields)
-        except ValueError as error:
-            raise BadUpstream("The server sent an invalid response.", f"response head: {error}") from None
-        if len(head) <= _KNOWN_BYTES and parsed.status >= 200:
-            if len(self._heads) >= _KNOWN_HEADS:
-                self._heads.clear()
-            self._heads[head] = parsed
-        return parsed
-
-
-def _request(exchange: Exchange, api: Api, server: Server) -> bytes:
-    """Return the head for the server, and of the body what is at hand."""
-    fields = exchange.outgoing()
-    if not api.preserve_host or not exchange.fields.host_value:
-        fields = server.host_line + fields[fields.find(b"\r\n") + 2 if exchange.fields.host_value else 0 :]
-    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, fields, exchange.body)
-
-
-def _may_resend(exchange: Exchange, broken: UpstreamBroken) -> bool:
-    """Nothing was sent, or the method is idempotent; and the body is still at hand from its first byte."""
-    return exchange.upload is None and (broken.unsent or exchange.method in IDEMPOTENT)
+    def _repeat(self, series: Series) -> None:
+        exchange, api = series.exchange, series.api
+        tried: list[Server] = []
+        failure: UpstreamError | None = None
+        while True:
+            try:
+                server = self._server_for(exchange, api, tried)
+            except GatewayError:
+                if failure is not None:
+                    raise failure from None
+                raise
+            series.begin_attempt()
+            try:
+                self._attempt(exchange, api, server, series.on_head)
+                return
+            except UpstreamError as error:
+                series.end_attempt()
+                if not series.may_go_on(error.stage):
+                    raise
+                failure, status, stage = error, 0, error.stage
+            except Unwanted as unwanted:
+                failure, status, stage = None, unwanted.status, Stage.ANSWERED
+            tried.append(server)
+            self._recorder.attempt_over(exchange, status)
+            series.go_on(stage)

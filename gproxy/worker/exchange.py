@@ -10,9 +10,11 @@ from gproxy.core.errors import BodyTooLarge
 from gproxy.core.http1 import CHUNKED, RequestFields, split_fields
 from gproxy.core.snapshot import Api, Server
 from gproxy.worker.deadlines import NEVER
-from gproxy.worker.forwarded import upstream_fields
+from gproxy.worker.forwarded import client_ip, upstream_fields
 
 if TYPE_CHECKING:
+    from gproxy.core.limiter import Limit
+    from gproxy.shared.circuit import Trial
     from gproxy.worker.connection import Client
     from gproxy.worker.upload import Upload
 
@@ -26,12 +28,17 @@ class Exchange:
     `body` is what has arrived of the request's body, framed as it is sent on; `left` counts the bytes still to come,
     -1 for a chunked body whose `decoder` goes on. `forward` are the field lines for the server once a filter has
     edited them. `status` is 0 until a response was begun. `received` and `sent` count body bytes of the request and
-    bytes of the response. `deadline` ends the total time limit (monotonic seconds). `code` and `reason` say why the
-    gateway answered instead of a server.
+    bytes of the response. `attempted` is since when `server` has been busy with it; `answered` is when a response head
+    came whose body did not come with it, 0 otherwise. `deadline` ends the total time limit (all monotonic seconds).
+    `trial` is set while the circuit breaker of `server` waits for the result. `attempts` counts them where there may
+    be several. `code` and `reason` say why the gateway answered instead of a server.
     """
 
     __slots__ = (
+        "answered",
         "api",
+        "attempted",
+        "attempts",
         "body",
         "client",
         "code",
@@ -51,6 +58,7 @@ class Exchange:
         "started",
         "status",
         "target",
+        "trial",
         "upload",
     )
 
@@ -61,7 +69,7 @@ class Exchange:
         self.minor = minor
         self.fields = fields
         self.keeps_alive = not fields.close and (minor == b"1" or fields.keep_alive)
-        self.started = monotonic()
+        self.started = self.attempted = monotonic()
         runtime = client.runtime
         self.request_id = runtime.id_prefix + b"%x" % next(runtime.id_numbers)
         self.body = b""
@@ -69,11 +77,14 @@ class Exchange:
         self.received = 0
         self.sent = 0
         self.status = 0
+        self.answered = 0.0
+        self.attempts: int
         self.deadline = NEVER
         self.api: Api | None = None
         self.server: Server | None = None
         self.forward: bytes | None = None
         self.upload: Upload | None = None
+        self.trial: Trial | None = None
         self.decoder: ChunkedDecoder | None = None
         self.code = ""
         self.reason = ""
@@ -122,6 +133,15 @@ class Exchange:
             if key.lower() == name:
                 return value
         return b""
+
+    def client_ip(self) -> bytes:
+        """Return the address of the client itself: behind trusted proxies the last one that is not theirs."""
+        return client_ip(self, self.client.runtime.settings.gproxy.trusted_proxies).encode("latin-1")
+
+    def count_against(self, limit: Limit, key: bytes | None) -> int:
+        """Count the request against a rate limit of its API; returns 0, or in how many seconds to ask again."""
+        assert self.api is not None
+        return self.client.runtime.admission.count(self.api.row, limit, key)
 
     def until(self, seconds: float) -> float:
         """Return the deadline of a phase that may take `seconds` (0: no limit), never after the total deadline."""

@@ -27,7 +27,7 @@ class Gateway:
     def __init__(self, runtime: Runtime, recorder: Recorder) -> None:
         self._runtime = runtime
         self._recorder = recorder
-        self._dispatch = Dispatcher(runtime).dispatch
+        self._dispatch = Dispatcher(runtime, recorder).dispatch
 
     def handle(self, exchange: Exchange) -> None:
         """Answer one request. Whatever happens it is recorded once; raises ClientGone when nobody listens."""
@@ -39,6 +39,7 @@ class Gateway:
             if fields.length:
                 exchange.take_body(self._runtime.body_bytes)
             api = _route(exchange, self._runtime.snapshot)
+            recorder.enter(exchange, api)
             if api.total_s:
                 exchange.deadline = exchange.started + api.total_s
             for before in api.before:
@@ -99,7 +100,6 @@ def _route(exchange: Exchange, snapshot: Snapshot | None) -> Api:
         found = router.find(host, exchange.method, path)
         if found is not None:
             api: Api = found.target
-            exchange.api = api
             return api
         allowed = router.allowed(host, path)
     except ValueError as error:

@@ -15,6 +15,7 @@ from gproxy.shared.table import now_ms
 from gproxy.store.snapshot_file import FILE_NAME
 from gproxy.worker.current import Current
 from gproxy.worker.deadlines import NEVER, TICK_S
+from gproxy.worker.lag import Lag
 from gproxy.worker.link import hub
 from gproxy.worker.runtime import Runtime
 from gproxy.worker.server import Acceptor
@@ -22,6 +23,7 @@ from gproxy.worker.server import Acceptor
 log = logging.getLogger(__name__)
 
 _TICKS_PER_HEARTBEAT = 10
+_TICKS_PER_LAG = 50
 #: how long a new worker waits for a first snapshot before it accepts (and answers 503) without one
 _PATIENCE_S = 5.0
 #: garbage collection: exchanges make no cycles worth looking for often
@@ -38,6 +40,7 @@ class Process:
         self._current = Current(self._runtime, context.settings.gproxy.run_dir / FILE_NAME)
         self._acceptors: list[Acceptor] = []
         self._ticks = 0
+        self._lag = Lag(TICK_S, _TICKS_PER_LAG)
         self._accept_by = monotonic() + _PATIENCE_S
         self._stop_by = 0.0
         self._tick = hub.loop.timer(TICK_S, TICK_S)
@@ -74,12 +77,16 @@ class Process:
             self._runtime.access_log.reopen()
 
     def _on_tick(self) -> None:
+        self._lag.tick(monotonic())
         self._runtime.deadlines.sweep()
         self._current.check()
+        self._runtime.health.look(self._runtime.snapshot)
         self._ticks += 1
         if self._ticks % _TICKS_PER_HEARTBEAT == 0:
             self._cells[self._base + layout.HEARTBEAT] = now_ms()
+            self._cells[self._base + layout.LOOP_LAG_US] = self._lag.worst_us
             self._runtime.look_for_peers()
+            self._runtime.count_idle()
             if os.getppid() != self._context.master_pid:
                 self.drain()
         if self._stop_by:

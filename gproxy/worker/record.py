@@ -1,65 +1,154 @@
-"""Records every exchange exactly once: the worker's own cells, the access log, and a log line for failures."""
+"""Records every exchange exactly once: cells of worker, API and servers, access log, and a log line for failures."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING
 
+from gproxy.core.errors import BadUpstream, CircuitOpen, UpstreamTimeout
+from gproxy.core.histogram import NEAR, NEAR_END, bucket
+from gproxy.core.snapshot import Api, Server
 from gproxy.shared import layout
+
+# Used for every request: a name of the module is found faster than one of another module.
+from gproxy.shared.layout import (
+    HISTOGRAM_CELLS,
+    ROW_BYTES_IN,
+    ROW_BYTES_OUT,
+    ROW_CELLS,
+    ROW_CLIENT_GONE,
+    ROW_UNANSWERED,
+)
+from gproxy.shared.table import Table
 
 if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
 
 log = logging.getLogger(__name__)
 
+_STATUSES = layout.ROW_STATUS_1XX - 1
 _TIMEOUTS = frozenset((408, 504))
+#: what the gateway does on purpose, and as often as asked: the one reason is told when it begins
+_DELIBERATE = frozenset((CircuitOpen.code,))
+#: what is the server's doing
+_SERVER_FAILURES = frozenset((BadUpstream.code, UpstreamTimeout.code, "response_broken"))
 
 
 class Recorder:
-    """Writes the cells of one slot; `access` takes each finished exchange, None when the access log is off."""
+    """Writes the cells of one slot: of the worker as a whole, and of each API and server it works for.
 
-    def __init__(self, cells: memoryview, base: int, access: Callable[[Exchange], None] | None) -> None:
-        self._cells = cells
+    `access` takes each finished exchange, None when the access log is off. What is begun is ended exactly once:
+    `begin` by `end` for the request, `enter` by `end` for its API, `attempt` by `attempt_over` or `end` for a server.
+    """
+
+    def __init__(self, table: Table, slot: int, access: Callable[[Exchange], None] | None) -> None:
+        base = table.base(slot)
+        self._cells = table.cells
         self._active = base + layout.ACTIVE
-        self._requests = base + layout.REQUESTS
-        self._first_status = base + layout.STATUS_1XX - 1
-        self._client_gone = base + layout.CLIENT_GONE
+        self._outcomes = base + layout.STATUS_1XX - layout.ROW_STATUS_1XX
         self._bad_request = base + layout.BAD_REQUEST
         self._timeouts = base + layout.TIMEOUTS
         self._bytes_in = base + layout.BYTES_IN
         self._bytes_out = base + layout.BYTES_OUT
+        self._histogram = table.slot_histogram_base(slot)
+        self._rows = table.row_base(slot, 0)
+        self._histograms = table.histogram_base(slot, 0)
         self._access = access
 
     def begin(self) -> None:
         """Count a request that is in flight from now on."""
         self._cells[self._active] += 1
 
+    def enter(self, exchange: Exchange, api: Api) -> None:
+        """Count a request of this API that is in flight from now on."""
+        exchange.api = api
+        self._cells[self._rows + api.row * ROW_CELLS] += 1
+
+    def attempt(self, exchange: Exchange, server: Server) -> None:
+        """Count an attempt to have the request answered by this server, in flight from now on.
+
+        The first one begins with the exchange, a further one with its `attempted`.
+        """
+        exchange.server = server
+        self._cells[self._rows + server.row * ROW_CELLS] += 1
+
+    def attempt_over(self, exchange: Exchange, status: int) -> None:
+        """Count an attempt that will be followed by another one; `status` 0: there was no answer."""
+        server, api = exchange.server, exchange.api
+        assert server is not None
+        assert api is not None
+        outcome = _STATUSES + min(status // 100, 5) if status else ROW_UNANSWERED
+        self._count_row(exchange, server.row, outcome, bucket(int((monotonic() - exchange.attempted) * 1e6)))
+        if not status:
+            self.count_row(server.row, layout.ROW_FAILURES)
+        self.count_row(server.row, layout.ROW_RETRIES)
+        self.count_row(api.row, layout.ROW_RETRIES)
+        exchange.server = None
+
     def end(self, exchange: Exchange) -> None:
-        """Count and log a request that is over."""
+        """Count and log a request that is over: for the worker, for its API, and for the server tried last."""
         cells = self._cells
+        now, status, received, sent = monotonic(), exchange.status, exchange.received, exchange.sent
+        quarter = int((now - exchange.started) * 250_000)
+        index = NEAR[quarter] if quarter < NEAR_END else bucket(quarter * 4)
+        # A server's own 499 is an answer like others; 600 and more mean 5xx (RFC 9110 15).
+        outcome = ROW_CLIENT_GONE if status == 499 and exchange.code else _STATUSES + min(status // 100, 5)
         cells[self._active] -= 1
-        cells[self._requests] += 1
-        status = exchange.status
-        if status == 499 and exchange.code:  # a server's own 499 is an answer like others
-            cells[self._client_gone] += 1
-        else:
-            cells[self._first_status + min(status // 100, 5)] += 1  # 600 and more mean 5xx (RFC 9110 15)
-        if exchange.received:
-            cells[self._bytes_in] += exchange.received
-        cells[self._bytes_out] += exchange.sent
+        cells[self._histogram + index] += 1
+        cells[self._outcomes + outcome] += 1
+        if received:
+            cells[self._bytes_in] += received
+        cells[self._bytes_out] += sent
+        api, server = exchange.api, exchange.server
+        if api is not None:
+            self._count_row(exchange, api.row, outcome, index)
+            if server is not None:
+                if exchange.code and not exchange.answered and status != 499:
+                    outcome = ROW_UNANSWERED  # the status is the gateway's
+                # The time of a server ends with its response head: how fast a client takes the body is not its doing.
+                quarter = int(((exchange.answered or now) - exchange.attempted) * 250_000)
+                index = NEAR[quarter] if quarter < NEAR_END else bucket(quarter * 4)
+                self._count_row(exchange, server.row, outcome, index)
         if exchange.code:
             self._end_unusual(exchange, status)
         if self._access is not None:
             self._access(exchange)
+
+    def note_idle(self, server: Server, connections: int) -> None:
+        """Note how many connections to a server are open and wait."""
+        self._cells[self._rows + server.row * ROW_CELLS + layout.ROW_IDLE] = connections
+
+    def count_row(self, row: int, counter: int) -> None:
+        """Add one to a counter of a server or an API (an offset such as layout.ROW_RETRIES)."""
+        self._cells[self._rows + row * ROW_CELLS + counter] += 1
+
+    def _count_row(self, exchange: Exchange, row: int, column: int, index: int) -> None:
+        """Count what is over in the cells of a row: one of the ROW_OUTCOMES, which is `column`."""
+        cells = self._cells
+        base = self._rows + row * ROW_CELLS
+        cells[base] -= 1
+        cells[self._histograms + row * HISTOGRAM_CELLS + index] += 1
+        cells[base + column] += 1
+        if exchange.received:
+            cells[base + ROW_BYTES_IN] += exchange.received
+        if column != ROW_UNANSWERED:  # else what was sent came from the gateway
+            cells[base + ROW_BYTES_OUT] += exchange.sent
 
     def _end_unusual(self, exchange: Exchange, status: int) -> None:
         if exchange.code == "bad_request":
             self._cells[self._bad_request] += 1
         elif status in _TIMEOUTS:
             self._cells[self._timeouts] += 1
+        if exchange.code in _DELIBERATE:
+            return
         if status >= 500 or exchange.code == "response_broken":
             log.warning("request failed", extra=failure(exchange))
+            if exchange.api is not None:
+                self.count_row(exchange.api.row, layout.ROW_FAILURES)
+        if exchange.server is not None and exchange.code in _SERVER_FAILURES:
+            self.count_row(exchange.server.row, layout.ROW_FAILURES)
 
 
 def failure(exchange: Exchange) -> dict[str, object]:

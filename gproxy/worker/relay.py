@@ -40,6 +40,7 @@ def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: byte
     elif head.length == len(data):
         body, extra = data, False
     else:
+        exchange.answered = monotonic()
         return (_relay_length if head.length >= 0 else _relay_chunks)(exchange, upstream, head, data)
     if exchange.left and not exchange.is_body_read():
         exchange.keeps_alive = False  # an early answer: the rest of the request is not waited for

@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING
 
 from greenlet import getcurrent, greenlet
 
-from gproxy.core.balance import SmoothRoundRobin
 from gproxy.core.http1 import RequestFields
 from gproxy.core.snapshot import Cluster, Endpoint, Server, Snapshot
 from gproxy.shared import layout
 from gproxy.shared.table import now_ms
 from gproxy.worker.access import FORMATS, AccessLog
+from gproxy.worker.admission import Admission
+from gproxy.worker.choose import Standing
 from gproxy.worker.deadlines import NEVER, Deadlines
 from gproxy.worker.gateway import Gateway
+from gproxy.worker.guard import Guard
+from gproxy.worker.health import HealthView
 from gproxy.worker.link import hub, switch
+from gproxy.worker.loads import Loads
 from gproxy.worker.record import Recorder
 from gproxy.worker.turns import NextTurn
 from gproxy.worker.upstream import Pool
@@ -60,10 +64,14 @@ class Runtime:
         self._upstream_idle_s = timeouts.upstream_idle_s or NEVER
         self.deadlines = Deadlines(timeouts.body_s)
         self.snapshot: Snapshot | None = None
+        self.health = HealthView(context.table)
+        self.loads = Loads(context.table, context.slot)
+        self.guard = Guard(context.table, context.slot)
+        self.admission = Admission(context.table, context.slot)
         self.draining = False
         self.clients: set[Client] = set()
         self.cells, self.base = context.table.cells, context.table.base(context.slot)
-        self._slot, self._table = context.slot, context.table
+        self._slot, self.table = context.slot, context.table
         self._peers: list[int] = []
         self.next_turn = NextTurn()
         self._free: list[greenlet] = []
@@ -71,9 +79,9 @@ class Runtime:
         self.known_blocks: dict[bytes, RequestFields] = {}
         # State that outlives configurations, by identity; and the same by the objects of the snapshot in use.
         self._pool_of: dict[Endpoint, Pool] = {}
-        self._balancer_of: dict[str, SmoothRoundRobin[Server]] = {}
+        self._standing_of: dict[str, Standing] = {}
         self.pools: dict[Server, Pool] = {}
-        self.balancers: dict[Cluster, SmoothRoundRobin[Server]] = {}
+        self.standings: dict[Cluster, Standing] = {}
         self.id_prefix = os.urandom(8).hex().encode("ascii") + b"-"
         self.id_numbers = count(1)
         self.access_log = self._open_access_log()
@@ -82,7 +90,8 @@ class Runtime:
             add, line = self.access_log.add, FORMATS[context.settings.log.access_format]
             trusted = context.settings.gproxy.trusted_proxies
             access = lambda exchange: add(line(exchange, trusted))  # noqa: E731
-        gateway = Gateway(self, Recorder(self.cells, self.base, access))
+        self.recorder = Recorder(context.table, context.slot, access)
+        gateway = Gateway(self, self.recorder)
         self.handle, self.refuse = gateway.handle, gateway.refuse
 
     # -- greenlets ---------------------------------------------------------------------------------------------
@@ -149,7 +158,7 @@ class Runtime:
 
     def look_for_peers(self) -> None:
         """Note which workers accept connections, now and then, and are not hung: ours are compared with theirs."""
-        cells, table = self.cells, self._table
+        cells, table = self.cells, self.table
         bases = [table.base(slot) for slot in range(table.slots)]
         accepting = [base for base in bases if cells[base + layout.STATE] == layout.STATE_ACCEPTING]
         since = now_ms() - _SILENT_MS
@@ -173,23 +182,36 @@ class Runtime:
         self.pools[server] = pool
         return pool
 
-    def balancer(self, cluster: Cluster) -> SmoothRoundRobin[Server]:
-        """Return the position in a cluster that is not in `balancers` yet; it survives new configurations."""
-        balancer = self._balancer_of.get(cluster.name)
-        if balancer is None:
-            balancer = self._balancer_of[cluster.name] = SmoothRoundRobin(start=self._slot)
-        self.balancers[cluster] = balancer
-        return balancer
+    def standing(self, cluster: Cluster) -> Standing:
+        """Return what is remembered of a cluster that is not in `standings` yet; it survives new configurations."""
+        standing = self._standing_of.get(cluster.name)
+        if standing is None:
+            standing = self._standing_of[cluster.name] = Standing(self.loads, start=self._slot)
+        self.standings[cluster] = standing
+        return standing
+
+    def count_idle(self) -> None:
+        """Note how many connections wait in the pool of each server; those of one endpoint share it."""
+        for server, pool in self.pools.items():
+            self.recorder.note_idle(server, pool.idle)
 
     def use(self, snapshot: Snapshot) -> None:
         """Serve from `snapshot` from now on; requests in flight finish on the one they began with."""
+        for server in self.pools:
+            self.recorder.note_idle(server, 0)
         self.snapshot = snapshot
+        self.health.look(snapshot)
+        self.guard.use(snapshot)
         self.pools.clear()
-        self.balancers.clear()
+        self.standings.clear()
         for endpoint in [known for known in self._pool_of if known not in snapshot.endpoints]:
             self._pool_of.pop(endpoint).close()
-        for name in [known for known in self._balancer_of if known not in snapshot.clusters]:
-            del self._balancer_of[name]
+        for name in [known for known in self._standing_of if known not in snapshot.clusters]:
+            del self._standing_of[name]
+
+    def row_cell(self, row: int, cell: int) -> int:
+        """Return where this worker's cell of a row is (`cell`: an offset such as layout.ROW_REPEATING)."""
+        return self.table.row_base(self._slot, row) + cell
 
     def count(self, counter: int) -> None:
         """Add one to a counter of this worker's slot (an offset such as layout.RESENDS)."""

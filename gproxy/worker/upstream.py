@@ -121,6 +121,11 @@ class Pool:
         self._most_idle = MOST_IDLE
         self._connector: Connector | None = None
 
+    @property
+    def idle(self) -> int:
+        """The number of connections that wait for a request."""
+        return len(self._idle)
+
     def take(self, may_resend: bool) -> Upstream | None:
         """Return an idle connection, None when there is none. What cannot be resent gets one that is surely open."""
         while self._idle:

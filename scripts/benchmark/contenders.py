@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gproxy.shared import layout
-from gproxy.shared.table import Table
 from scripts.benchmark import configuration
 from scripts.benchmark.configuration import Setup
 from scripts.benchmark.process import BenchError, cores, wait_until_serving
 from scripts.processes import descendants, free_ports, started
 
 NAMES = ("nginx", "haproxy", "gproxy")
+#: How the names of gproxy's workers begin in `ps`.
+GPROXY_WORKER = "gproxy-worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def start(wanted: Wanted) -> Iterator[Contender]:
         if is_custom:
             yield Contender(wanted.name, wanted.port, (process.pid, *family))
         elif wanted.name == "gproxy":
-            workers = gproxy_workers(wanted.folder / "run")
+            workers = tuple(child.pid for child in descendants(process.pid) if child.name().startswith(GPROXY_WORKER))
             supervisors = tuple(pid for pid in (process.pid, *family) if pid not in workers)
             yield Contender(wanted.name, wanted.port, workers, supervisors)
         elif wanted.name == "nginx":
@@ -127,20 +127,6 @@ def custom_command(wanted: Wanted) -> list[str]:
     """Return the command line given by --gproxy-command with its places filled."""
     places = {"port": wanted.port, "server1": wanted.servers[0], "server2": wanted.servers[1]}
     return [part.format(**places) for part in shlex.split(wanted.program)]
-
-
-def gproxy_workers(run_dir: Path) -> tuple[int, ...]:
-    """Return the process ids of gproxy's accepting workers, from its shared memory."""
-    table = Table.open(run_dir / "shared.mmap")
-    try:
-        bases = [table.base(slot) for slot in range(table.slots)]
-        return tuple(
-            int(table.cells[base + layout.PID])
-            for base in bases
-            if table.cells[base + layout.STATE] == layout.STATE_ACCEPTING
-        )
-    finally:
-        table.close()
 
 
 def default_gproxy() -> str:

@@ -29,12 +29,53 @@ def servers(draw: st.DrawFn) -> dict[str, Any]:
         "weight": st.integers(0, 1000),
         "status": st.sampled_from(["up", "down", "drain"]),
         "backup": st.booleans(),
+        "slow_start_s": st.floats(0, 3600),
+        "health_check": st.one_of(st.none(), health_checks()),
+        "circuit_breaker": st.one_of(st.none(), circuit_breakers()),
     }
     return document | draw(st.fixed_dictionaries({}, optional=optional))
 
 
 def tls() -> st.SearchStrategy[dict[str, Any]]:
     optional = {"verify": st.booleans(), "server_name": st.just("a.b"), "ca_file": st.just("/ca.pem")}
+    return st.fixed_dictionaries({}, optional=optional)
+
+
+def health_checks() -> st.SearchStrategy[dict[str, Any]]:
+    """Draw checks of every type; only those of a server, for clusters that share one must agree."""
+    some: dict[str, st.SearchStrategy[Any]] = {
+        "interval_s": st.floats(0.1, 3600),
+        "rise": st.integers(1, 9),
+        "fall": st.integers(1, 9),
+    }
+    asked: dict[str, st.SearchStrategy[Any]] = {
+        "path": st.sampled_from(["/", "/up?deep=1"]),
+        "headers": st.dictionaries(st.sampled_from(["Host", "X-A"]), header_values, max_size=2),
+        "expect_status": st.sampled_from(["200", "200-299, 301"]),
+        "expect_body": st.sampled_from(["", "OK", "~^ok"]),
+    }
+    bare = st.fixed_dictionaries({"type": st.sampled_from(["tcp", "off"])}, optional=some)
+    return st.one_of(bare, st.fixed_dictionaries({}, optional=some | asked))
+
+
+def circuit_breakers() -> st.SearchStrategy[dict[str, Any]]:
+    optional = {
+        "consecutive_failures": st.integers(1, 1000),
+        "failure_percent": st.floats(0, 100),
+        "open_s": st.floats(0.05, 300),
+        "failure_statuses": st.sampled_from(["500-599", "502, 503,504"]),
+    }
+    return st.fixed_dictionaries({}, optional=optional)
+
+
+def retries() -> st.SearchStrategy[dict[str, Any]]:
+    optional = {
+        "attempts": st.integers(1, 10),
+        "statuses": st.sampled_from(["", "502-504"]),
+        "methods": st.sampled_from(["idempotent", "GET, POST"]),
+        "backoff_ms": st.floats(0, 60_000),
+        "report": st.booleans(),
+    }
     return st.fixed_dictionaries({}, optional=optional)
 
 
@@ -73,6 +114,8 @@ def configurations(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
             "preserve_host": st.booleans(),
             "request_headers": header_edits(),
             "timeouts": timeouts(),
+            "circuit_breaker": circuit_breakers(),
+            "retry": retries(),
             "tags": unique_lists(names),
         },
     )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gproxy.core.balance import SmoothRoundRobin
+from gproxy.core.balance import SmoothRoundRobin, better_of_two, by_chance, least_connections, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +140,41 @@ def test_a_flapping_server_does_not_starve_the_others(flaps: list[bool]) -> None
         counts.update(picks(balancer, (a, b, c) if is_up else (b, c), 1))
     assert abs(counts["b"] - counts["c"]) <= 2
     assert counts["a"] <= 1 + sum(flaps) / 2
+
+
+def test_by_chance_goes_by_weight() -> None:
+    of = servers(1, 0, 3)
+    found = [by_chance(of, (), chance / 8) for chance in range(8)]
+    assert "".join(server.name for server in found if server) == "aacccccc"
+    assert by_chance(of, (of[2],), 0.99) == of[0]
+    assert by_chance(of, of, 0.5) is None
+
+
+def test_least_connections_goes_by_weight_and_by_chance_among_equals() -> None:
+    of = servers(1, 2, 2)
+    active = {"a": 1, "b": 2, "c": 3}
+    assert least_connections(of, (), lambda server: active[server.name], 0.0) == of[0]
+    assert least_connections(of, (), lambda server: active[server.name], 0.99) == of[1]
+    assert least_connections(of, of[:2], lambda server: active[server.name], 0.0) == of[2]
+    assert least_connections(of, of, lambda server: 0, 0.0) is None
+
+
+def test_of_two_the_one_that_promises_to_answer_first() -> None:
+    of = servers(1, 1)
+    times: dict[str, float] = {"a": 1000, "b": 100}
+
+    def pick(active: dict[str, int], chance: float = 0.0) -> Server | None:
+        return better_of_two(of, (), lambda s: active[s.name], lambda s: times[s.name], (chance, 0.0))
+
+    assert pick({"a": 0, "b": 0}) == of[1]
+    assert pick({"a": 0, "b": 8}) == of[1]
+    assert pick({"a": 0, "b": 10}) == of[0]
+    times["b"] = 0
+    assert pick({"a": 0, "b": 1}) == of[0], "an unknown time is taken for the other's"
+    assert better_of_two(of[:1], (), lambda s: 0, lambda s: 0, (0.5, 0.5)) == of[0]
+    assert better_of_two(of, of, lambda s: 0, lambda s: 0, (0.5, 0.5)) is None
+
+
+def test_a_slow_start_goes_from_a_tenth_to_all() -> None:
+    assert [share(age, 20) for age in (0, 1, 10, 19, 20, 100)] == [0.1, 0.1, 0.5, 0.95, 1, 1]
+    assert share(0, 0) == 1

@@ -20,6 +20,8 @@ FAMILY = [kind for kind in vars(errors).values() if isinstance(kind, type) and i
         (errors.TargetTooLong, 414, "target_too_long", True),
         (errors.ExpectationFailed, 417, "expectation_failed", True),
         (errors.HeadTooLarge, 431, "head_too_large", True),
+        (errors.RateLimited, 429, "rate_limited", False),
+        (errors.Full, 503, "overloaded", False),
         (errors.BadUpstream, 502, "bad_upstream", False),
         (errors.NoServer, 503, "no_server", False),
         (errors.NoConfiguration, 503, "no_configuration", False),
@@ -42,7 +44,14 @@ def test_who_is_told_to_ask_again() -> None:
 
 
 def test_codes_are_unique() -> None:
-    assert len({kind.code for kind in FAMILY}) == len(FAMILY)
+    named = [kind for kind in FAMILY if "code" in vars(kind)]
+    assert len({kind.code for kind in named}) == len(named)
+
+
+def test_a_rate_limited_client_is_told_when_to_come_back() -> None:
+    error = errors.RateLimited(500, 3, "max_qps of server a", status=503)
+    assert (error.status, error.retry_after_s) == (503, 3)
+    assert error.headers == (("RateLimit-Limit", "500"), ("RateLimit-Remaining", "0"), ("RateLimit-Reset", "3"))
 
 
 def test_the_client_and_the_operator_are_told_different_things() -> None:

@@ -43,12 +43,49 @@ def test_all_problems_at_once() -> None:
     ) == [
         'servers[u1].address: must be "host:port" with a port from 1 to 65535, "[IPv6]:port" or "unix:/path"',
         "servers[u2].wieght: is not a known field, did you mean weight?",
-        'clusters[users].load_balance: must be round_robin, not "best"',
+        'clusters[users].load_balance: must be round_robin, least_conn, p2c, random or consistent_hash, not "best"',
         "apis[all].hosts[0]: must be a host name without scheme and port, or *. and a domain",
         'apis[one].priority: must be a whole number, not "high"',
         'clusters[users].servers[1]: there is no server "u9"',
         'clusters[users].servers[2]: there is no server "u8"',
         'apis[all].nodes[0].cluster: there is no cluster "user"',
+    ]
+
+
+def checked_by(*checks: Any, **server: Any) -> dict[str, Any]:
+    clusters = [{"name": f"c{n}", "servers": ["u1"], "health_check": check} for n, check in enumerate(checks)]
+    return {"servers": [{"name": "u1", "address": "127.0.0.1:1", **server}], "clusters": clusters}
+
+
+def test_a_server_has_one_health_check() -> None:
+    assert problems_of(checked_by({"path": "/a"}, {"path": "/b"})) == [
+        'servers[u1].health_check: the clusters "c0" and "c1" check it differently: give the server one of its own'
+    ]
+    assert problems_of(checked_by({"path": "/a"}, {"path": "/b"}, health_check={"type": "tcp"})) == []
+    assert problems_of(checked_by({}, {"type": "http"}, None)) == []
+
+
+def test_a_server_has_one_circuit_breaker() -> None:
+    lists = {
+        "servers": [{"name": "u1", "address": "127.0.0.1:1"}],
+        "clusters": [
+            {"name": "a", "servers": ["u1"], "circuit_breaker": {}},
+            {"name": "b", "servers": ["u1"], "circuit_breaker": {"open_s": 1}},
+        ],
+    }
+    assert problems_of(lists) == [
+        'servers[u1].circuit_breaker: the clusters "a" and "b" protect it differently: give the server one of its own'
+    ]
+
+
+def test_fields_of_a_circuit_breaker_that_come_later() -> None:
+    lists = {"servers": [{"name": "u1", "address": "127.0.0.1:1", "circuit_breaker": {"quorum": 2}}]}
+    assert problems_of(lists) == ["servers[u1].circuit_breaker.quorum: is not supported by this version"]
+
+
+def test_a_misspelt_field_of_a_health_check() -> None:
+    assert problems_of(checked_by(None, health_check={"intervall_s": 1})) == [
+        "servers[u1].health_check.intervall_s: is not a known field, did you mean interval_s?"
     ]
 
 

@@ -113,6 +113,29 @@ def test_who_takes_the_traffic_of_a_cluster() -> None:
     assert [member.name for member in cluster.backup] == ["e"]
 
 
+@pytest.mark.parametrize(
+    ("down", "left"),
+    [("", "ab"), ("a", "b"), ("ab", "cd"), ("abc", "d"), ("cd", "ab"), ("abcd", "")],
+)
+def test_who_takes_over_from_servers_that_are_down(down: str, left: str) -> None:
+    servers = [{"name": name, "address": "127.0.0.1:1", "backup": name in "cd"} for name in "abcd"]
+    cluster = build(lines(servers, [{"name": "x", "servers": list("abcd")}])).clusters["x"]
+    rows = {member.row for member in cluster.members if member.name in down}
+    assert "".join(server.name for server in cluster.without(rows)) == left
+
+
+def test_which_clusters_a_server_is_in() -> None:
+    snapshot = build(lines([A, B], [BOTH, {"name": "other", "servers": ["b"]}]))
+    found = {row: [cluster.name for cluster in clusters] for row, clusters in snapshot.clusters_of.items()}
+    assert found == {0: ["both"], 1: ["both", "other"]}
+
+
+def test_health_is_of_a_server_at_an_address() -> None:
+    known = server().identity
+    assert server(weight=5, status="drain").identity == known
+    assert len({known, server(address="127.0.0.1:2").identity, server(scheme="https").identity}) == 3
+
+
 def test_an_api_that_is_down_takes_nothing() -> None:
     snapshot = build(lines([A, B], [BOTH], [ALL | {"status": "down"}]))
     assert snapshot.router.find(b"a", b"GET", b"/") is None

@@ -37,6 +37,7 @@ class ScriptedBackend:
         tls: ssl.SSLContext | None = None,
         keep_bytes: int = 1_000_000,
         receive_buffer: int = 0,
+        port: int = 0,
     ) -> None:
         self.default = default
         self.keep_bytes = keep_bytes
@@ -58,7 +59,9 @@ class ScriptedBackend:
         self._listener = socket.socket()
         if receive_buffer:  # inherited by what is accepted
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._listener.bind(("127.0.0.1", 0))
+        # Another backend may come to this port while connections of this one linger.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", port))
         self._listener.listen(512)
         self.port: int = self._listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"

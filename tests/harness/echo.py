@@ -21,9 +21,9 @@ _CHUNK_SIZES = (1, 17, 1_000, 4_096, 65_536, 131_072)
 class EchoBackend(ScriptedBackend):
     """The correct server; `name` appears in every JSON answer so that tests see which server answered."""
 
-    def __init__(self, name: str = "echo", *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, name: str = "echo", *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.name = name
-        super().__init__(self._respond, tls=tls, keep_bytes=100_000)
+        super().__init__(self._respond, tls=tls, keep_bytes=100_000, port=port)
 
     def _respond(self, exchange: Exchange) -> None:
         if exchange.head.value("expect") is not None:

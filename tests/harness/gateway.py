@@ -126,10 +126,14 @@ class Gateway:
 
     def control_get(self, path: str) -> Any:
         """GET a path of the control endpoint and return its JSON."""
+        return json.loads(self.control_text(path))
+
+    def control_text(self, path: str) -> str:
+        """GET a path of the control endpoint and return what it says."""
         connection = http.client.HTTPConnection(*self.control, timeout=10)
         try:
             connection.request("GET", path)
-            return json.loads(connection.getresponse().read())
+            return connection.getresponse().read().decode("utf-8")
         finally:
             connection.close()
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gproxy.core.events import Kind, ReloadCause
 from gproxy.shared import layout
-from gproxy.shared.table import Table
+from gproxy.shared.rings import RingReader
+from tests.harness.memory import table_of
 from tests.harness.waiting import eventually
 from tests.master.running import ROOT, Running, connect
 
@@ -293,7 +295,7 @@ def test_a_killed_master_leaves_no_orphans_and_can_be_started_again(gateway: Run
 
 def test_counters_survive_the_worker(gateway: Running) -> None:
     with gateway:
-        table = Table.open(gateway.run_dir / "shared.mmap")
+        table = table_of(gateway.process.pid)
         for _ in range(5):
             gateway.ask()
         accepted = eventually(lambda: table.total(layout.ACCEPTED) >= 5 and table.total(layout.ACCEPTED))
@@ -302,4 +304,6 @@ def test_counters_survive_the_worker(gateway: Running) -> None:
         eventually(lambda: len(gateway.children()) == 4)
         assert table.total(layout.ACCEPTED) == accepted
         assert table.cells[layout.GENERATION] == 1
+        told = [one.event for one in RingReader(table).news()]
+        assert (told[-1].kind, told[-1].cause, told[-1].figures[0]) == (Kind.RELOAD, ReloadCause.DONE, 2)
         table.close()

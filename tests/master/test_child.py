@@ -32,7 +32,7 @@ def fail(context: Context) -> int:
 
 
 def exit_of(tmp_path: Path, target: str, log_file: str = "/dev/null") -> int:
-    table = Table.create(tmp_path / "shared.mmap", slots=1)
+    table = Table.create(slots=1, rows=64)
     loaded = settings.load(None, {"log": {"file": log_file}})
     pid = fork("role", target, Context(loaded, table, 7, (), os.getpid()), lambda: None)
     _, status = os.waitpid(pid, 0)

@@ -3,15 +3,16 @@
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from gproxy import settings
+from gproxy.core.events import ProcessCause, ProcessState, Thing
 from gproxy.master.child import MONITOR, SYNC, WORKER
 from gproxy.master.crew import BOOT_TIMEOUT_S, STEADY_S, Crew, Departure, Place, restart_delay_s
 from gproxy.role import Context
 from gproxy.shared import layout
+from gproxy.shared.rings import RingReader
 from gproxy.shared.table import Table, now_ms
 from tests.harness.waiting import eventually
 
@@ -26,8 +27,8 @@ def sleep(context: Context) -> int:
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[Table]:
-    made = Table.create(tmp_path / "shared.mmap", slots=4)
+def table() -> Iterator[Table]:
+    made = Table.create(slots=4, rows=64)
     yield made
     made.close()
 
@@ -194,3 +195,27 @@ def test_no_process_to_be_had_is_tried_again_later(crew: Crew, table: Table, mon
     assert crew.places[0].child is None
     assert crew.places[0].not_before_s > 100.0
     assert table.cells[table.base(0) + layout.STATE] == layout.STATE_FREE
+
+
+def test_what_happens_to_a_child_unasked_is_an_event(crew: Crew, table: Table) -> None:
+    crew.places = [place()]
+    crew.fill(100.0)
+    child = crew.places[0].child
+    assert child is not None
+    os.kill(child.pid, signal.SIGKILL)
+    departures(crew, 101.0)
+    crew.fill(102.0)
+    told = [one.event for one in RingReader(table).news()]
+    assert [(event.thing, event.row, event.cause, event.before, event.after) for event in told] == [
+        (Thing.WORKER, 0, ProcessCause.KILLED, ProcessState.RUNNING, ProcessState.ENDED),
+        (Thing.WORKER, 0, ProcessCause.REPLACED, ProcessState.NONE, ProcessState.RUNNING),
+    ]
+    assert told[0].figures[:2] == (child.pid, signal.SIGKILL)
+
+
+def test_one_that_is_dismissed_is_none(crew: Crew, table: Table) -> None:
+    crew.places = [place()]
+    crew.fill(100.0)
+    crew.remove(crew.places[0], signal.SIGTERM, None)
+    departures(crew, 101.0)
+    assert RingReader(table).news() == []

@@ -22,8 +22,8 @@ from tests.master.running import connect
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[Table]:
-    made = Table.create(tmp_path / "shared.mmap", slots=2)
+def table() -> Iterator[Table]:
+    made = Table.create(slots=2, rows=64)
     made.cells[layout.MASTER_HEARTBEAT] = now_ms()
     yield made
     made.close()
@@ -40,7 +40,7 @@ def listener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listene
 def monitor(table: Table, listener: Listener, tmp_path: Path) -> Iterator[int]:
     loaded = settings.load(None, {"log": {"file": str(tmp_path / "log")}})
     context = Context(loaded, table, NO_SLOT, (listener.socket,), os.getpid())
-    # The real master has no loop; this process may have one, from tests that ran before.
+    # The master has no loop, this process may have one from an earlier test: the child must not share its epoll.
     pid = fork(MONITOR, ROLES[MONITOR], context, gevent.reinit)
     yield pid
     try:

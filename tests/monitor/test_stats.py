@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,8 @@ NOW = Now(monotonic_ms=1_000_000, wall_ms=1_800_000_000_000)
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[Table]:
-    made = Table.create(tmp_path / "shared.mmap", slots=4)
+def table() -> Iterator[Table]:
+    made = Table.create(slots=4, rows=64)
     made.cells[layout.WORKERS_WANTED] = 2
     yield made
     made.close()
@@ -81,8 +80,8 @@ def test_the_document_has_the_node_its_workers_and_totals(table: Table) -> None:
     cells[base + layout.HEARTBEAT] = NOW.monotonic_ms - 250
     cells[base + layout.RUNNING_REVISION] = 41
     cells[base + layout.CONNECTIONS], cells[base + layout.ACTIVE] = 5, 2
-    cells[base + layout.REQUESTS] = 10
-    cells[table.base(3) + layout.REQUESTS] = 7  # of a worker that is gone
+    cells[base + layout.STATUS_3XX] = 10
+    cells[table.base(3) + layout.STATUS_3XX] = 7  # of a worker that is gone
     told = document(table, "n1", "1.2.3", 9, NOW)
     assert (told["node"], told["version"], told["pid"]) == ("n1", "1.2.3", 9)
     assert (told["revision"], told["snapshot"], told["snapshot_age_s"]) == (41, 3, 2.5)

@@ -2,7 +2,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,40 +12,25 @@ ZEROS, ONES = 0, 2**64 - 1
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[Table]:
-    made = Table.create(tmp_path / "shared.mmap", slots=4)
+def table() -> Iterator[Table]:
+    made = Table.create(slots=4, rows=64)
     yield made
     made.close()
 
 
-def test_every_process_that_opens_the_file_sees_the_same_cells(table: Table) -> None:
-    other = Table.open(table.path)
-    table.cells[table.base(3) + layout.REQUESTS] += 7
-    assert other.slots == 4
-    assert other.cells[other.base(3) + layout.REQUESTS] == 7
-    assert other.total(layout.REQUESTS) == 7
+def test_every_process_that_attaches_sees_the_same_cells(table: Table) -> None:
+    other = Table.attach(os.dup(table.fd))
+    table.cells[table.base(3) + layout.STATUS_2XX] += 7
+    assert (other.slots, other.rows) == (4, 64)
+    assert other.cells[other.base(3) + layout.STATUS_2XX] == 7
+    assert other.total(layout.STATUS_2XX) == 7
     other.close()
-
-
-def test_cells_lie_apart() -> None:
-    names = [name for name, value in vars(layout).items() if name.isupper() and isinstance(value, int)]
-    slot_cells = [getattr(layout, name) for name in names[names.index("HEARTBEAT") :]]
-    slot_cells = slot_cells[: names[names.index("HEARTBEAT") :].index("SLOT_CELLS")]
-    global_cells = [getattr(layout, name) for name in names[names.index("PUBLISHED") :]]
-    global_cells = global_cells[: names[names.index("PUBLISHED") :].index("GLOBAL_END")]
-    assert len(set(slot_cells)) == len(slot_cells)
-    assert max(slot_cells) < layout.SLOT_CELLS
-    assert len(set(global_cells)) == len(global_cells)
-    assert min(global_cells) >= layout.HEADER_CELLS
-    assert max(global_cells) < layout.GLOBAL_END
-    assert layout.GLOBAL_END % 8 == layout.SLOT_CELLS % 8 == 0
-    assert set(layout.COUNTER_NAMES.values()).isdisjoint(layout.GAUGES)
 
 
 def test_claim_and_release_zero_gauges_and_keep_counters(table: Table) -> None:
     base = table.base(1)
     table.cells[base + layout.CONNECTIONS] = 5
-    table.cells[base + layout.REQUESTS] = 6
+    table.cells[base + layout.STATUS_2XX] = 6
     table.claim(1)
     assert table.cells[base + layout.CONNECTIONS] == 0
     assert table.cells[base + layout.STATE] == layout.STATE_STARTING
@@ -54,50 +38,105 @@ def test_claim_and_release_zero_gauges_and_keep_counters(table: Table) -> None:
     table.cells[base + layout.ACTIVE] = 2
     table.release(1)
     assert [table.cells[base + gauge] for gauge in layout.GAUGES] == [0] * len(layout.GAUGES)
-    assert table.cells[base + layout.REQUESTS] == 6
+    assert table.cells[base + layout.STATUS_2XX] == 6
+
+
+def test_gauges_of_rows_go_with_their_worker_and_counters_stay(table: Table) -> None:
+    cells = table.cells
+    cells[layout.ROWS_USED] = 3
+    table.claim(0)
+    for slot in (0, 1):
+        for row in (0, 2):
+            base = table.row_base(slot, row)
+            cells[base + layout.ROW_ACTIVE] = 5
+            cells[base + layout.ROW_QUEUED] = 6
+            cells[base + layout.ROW_STATUS_2XX] = 7
+    table.claim(1)
+    table.release(0)
+    assert table.row_total(2, layout.ROW_ACTIVE) == 5, "a slot that was never used is not looked at"
+    table.release(1)
+    for row in (0, 2):
+        assert table.row_total(row, layout.ROW_ACTIVE) == table.row_total(row, layout.ROW_QUEUED) == 0
+        assert table.row_total(row, layout.ROW_STATUS_2XX) == 14
+
+
+def test_no_cell_belongs_to_two() -> None:
+    table = Table.create(slots=2, rows=3)
+    slots, rows = range(2), range(3)
+    parts = [
+        (layout.GLOBAL_END, 0),
+        *((layout.SLOT_CELLS, table.base(slot)) for slot in slots),
+        *((layout.HISTOGRAM_CELLS, table.slot_histogram_base(slot)) for slot in slots),
+        *((layout.RING_CELLS, table.ring_base(ring)) for ring in range(2 + layout.ROLE_RINGS)),
+        *((1, table.generation_cell(row)) for row in rows),
+        *((layout.ROW_ZERO_CELLS, table.zero_base(row)) for row in rows),
+        *((layout.HEALTH_CELLS, table.health_base(row)) for row in rows),
+        *((layout.ROW_CELLS, table.row_base(slot, row)) for slot in slots for row in rows),
+        *((layout.HISTOGRAM_CELLS, table.histogram_base(slot, row)) for slot in slots for row in rows),
+        *((layout.BREAKER_CELLS, table.breaker_base(slot, row)) for slot in slots for row in rows),
+        *((layout.LIMIT_CELLS, table.limit_base(slot, row)) for slot in slots for row in rows),
+    ]
+    taken: set[int] = set()
+    for length, start in parts:
+        cells = set(range(start, start + length))
+        assert cells.isdisjoint(taken)
+        taken |= cells
+    assert max(taken) < len(table.cells)
+    assert all(start % layout.LINE_CELLS == 0 for length, start in parts if length > 1)
+    table.close()
 
 
 @pytest.mark.parametrize("slot", [-1, 4])
 def test_there_is_no_slot_outside_the_table(table: Table, slot: int) -> None:
+    for start in (table.base, table.slot_histogram_base):
+        with pytest.raises(IndexError):
+            start(slot)
     with pytest.raises(IndexError):
-        table.base(slot)
+        table.row_base(slot, 0)
+    with pytest.raises(IndexError):
+        table.ring_base(slot * 2)
 
 
-def test_create_replaces_the_file_and_leaves_the_old_mapping_alone(table: Table) -> None:
-    table.cells[layout.REVISION] = 9
-    fresh = Table.create(table.path, slots=4)
-    assert (table.cells[layout.REVISION], fresh.cells[layout.REVISION]) == (9, 0)
-    fresh.close()
+@pytest.mark.parametrize("row", [-1, 64])
+def test_there_is_no_row_outside_the_table(table: Table, row: int) -> None:
+    for start in (table.health_base, table.zero_base, table.generation_cell):
+        with pytest.raises(IndexError):
+            start(row)
+    with pytest.raises(IndexError):
+        table.histogram_base(0, row)
+
+
+def test_only_what_is_used_takes_memory() -> None:
+    table = Table.create()
+    assert len(table.cells) * layout.CELL_BYTES > 1 << 30
+    table.claim(0)
+    for row in range(100):
+        table.cells[table.row_base(0, row) + layout.ROW_STATUS_2XX] += 1
+    assert os.fstat(table.fd).st_blocks * 512 < 1 << 17
+    table.close()
 
 
 @pytest.mark.parametrize(
     ("cell", "value", "reason"),
     [
         (layout.HEADER_MAGIC, 1, "not a shared-memory table"),
-        (layout.HEADER_VERSION, 99, "layout version 99, this program uses 1"),
+        (layout.HEADER_VERSION, 99, "layout version 99, this program uses 2"),
         (layout.HEADER_SLOTS, 5, "size does not fit"),
+        (layout.HEADER_ROWS, 5, "size does not fit"),
     ],
 )
-def test_a_foreign_file_is_refused(table: Table, cell: int, value: int, reason: str) -> None:
+def test_foreign_memory_is_refused(table: Table, cell: int, value: int, reason: str) -> None:
     table.cells[cell] = value
     with pytest.raises(TableError, match=reason):
-        Table.open(table.path)
+        Table.attach(table.fd)
 
 
-def test_a_short_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "short").write_bytes(b"gproxyT\0")
+def test_memory_that_is_too_short_is_refused() -> None:
+    fd = os.memfd_create("short")
+    os.write(fd, b"gproxyT\0")
     with pytest.raises(TableError, match="too short"):
-        Table.open(tmp_path / "short")
-
-
-def test_a_full_disk_is_an_error_at_creation_not_a_crash_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_fd: int, _start: int, _length: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(OSError, match="No space left"):
-        Table.create(tmp_path / "shared.mmap")
-    assert list(tmp_path.iterdir()) == []
+        Table.attach(fd)
+    os.close(fd)
 
 
 def test_no_reader_sees_a_half_written_cell(table: Table) -> None:

@@ -12,8 +12,8 @@ from gproxy.store import snapshot_file
 from gproxy.store.snapshot_file import SnapshotError
 
 LINES = [
-    snapshot_file.render("server", {"name": "u1", "address": "127.0.0.1:1"}),
-    snapshot_file.render("cluster", {"name": "c\u00e4\n", "servers": ["u1"]}),
+    snapshot_file.render("server", {"name": "u1", "address": "127.0.0.1:1"}, 3),
+    snapshot_file.render("cluster", {"name": "c\u00e4\n", "servers": ["u1"]}, None),
 ]
 
 
@@ -26,7 +26,7 @@ def test_what_is_written_is_read(path: Path) -> None:
     snapshot_file.write(path, 7, "sqlite:////x", LINES)
     stored = snapshot_file.read(path)
     assert (stored.revision, stored.source, stored.lines) == (7, "sqlite:////x", LINES)
-    assert json.loads(LINES[0]) == ["server", {"name": "u1", "address": "127.0.0.1:1"}]
+    assert json.loads(LINES[0]) == ["server", {"name": "u1", "address": "127.0.0.1:1"}, 3]
     assert os.listdir(path.parent) == [path.name]
 
 
@@ -46,13 +46,14 @@ def test_an_unreadable_file_is_said(path: Path) -> None:
         snapshot_file.read(path)
 
 
-def test_a_newer_format_is_said(path: Path) -> None:
-    path.write_bytes(b'{"format":2}\n')
-    with pytest.raises(SnapshotError, match=r"newer version \(format 2, this one reads 1\)"):
+@pytest.mark.parametrize("number", [1, 3])
+def test_another_format_is_said(path: Path, number: int) -> None:
+    path.write_bytes(b'{"format":%d}\n' % number)
+    with pytest.raises(SnapshotError, match=rf"another version \(format {number}, this one reads 2\)"):
         snapshot_file.read(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]\n", b"\xff\xfe\n", b'{"format":1}\n', b'{"format":1,"revi'])
+@pytest.mark.parametrize("content", [b"", b"[]\n", b"\xff\xfe\n", b'{"format":2}\n', b'{"format":2,"revi'])
 def test_a_damaged_header_is_said(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(SnapshotError):

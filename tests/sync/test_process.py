@@ -29,12 +29,12 @@ class Node:
         self.snapshot = folder / snapshot_file.FILE_NAME
         self.log = folder / "log"
         self.folder = folder
-        self.table = Table.create(folder / "shared.mmap", 1)
+        self.table = Table.create(slots=1, rows=64)
         self.process: multiprocessing.process.BaseProcess | None = None
 
     def start(self, master_pid: int | None = None) -> None:
         self.process = multiprocessing.get_context("spawn").Process(
-            target=be_sync, args=(self.folder, self.url, master_pid or os.getpid())
+            target=be_sync, args=(self.folder, self.url, master_pid or os.getpid(), self.table.fd)
         )
         self.process.start()
 
@@ -72,14 +72,14 @@ def wait(condition: Callable[[], bool], explain: Callable[[], str]) -> None:
         time.sleep(0.005)
 
 
-def be_sync(folder: Path, url: str, master_pid: int) -> None:
+def be_sync(folder: Path, url: str, master_pid: int, fd: int) -> None:
     from gproxy import logs
     from gproxy.sync.process import run
 
     texts = {"gproxy": {"run_dir": str(folder)}, "store": {"url": url}, "log": {"file": str(folder / "log")}}
     loaded = settings.load(None, texts)
     logs.setup(loaded, "sync")
-    table = Table.open(folder / "shared.mmap")
+    table = Table.attach(os.open(f"/proc/{os.getppid()}/fd/{fd}", os.O_RDWR))
     raise SystemExit(run(Context(loaded, table, NO_SLOT, (), master_pid)))
 
 

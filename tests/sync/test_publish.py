@@ -1,4 +1,5 @@
 import errno
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -7,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from gproxy.core.events import Kind, SnapshotCause
 from gproxy.core.schema import collect
 from gproxy.shared import layout
+from gproxy.shared.rings import RingReader
 from gproxy.shared.table import Table
 from gproxy.store import snapshot_file
 from gproxy.store.base import Key, State, Stored
@@ -37,8 +40,8 @@ EMPTIED = State(4, {})
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[Table]:
-    table = Table.create(tmp_path / "shared.mmap", 1)
+def table() -> Iterator[Table]:
+    table = Table.create(slots=1)
     yield table
     table.close()
 
@@ -208,9 +211,9 @@ def test_only_what_changed_is_rendered(publisher: Publisher, path: Path, monkeyp
     publisher.offer(GOOD, 0.0)
     rendered = []
 
-    def spy(kind: str, document: dict[str, Any]) -> bytes:
+    def spy(kind: str, document: dict[str, Any], row: int | None) -> bytes:
         rendered.append(document["name"])
-        return snapshot_file_render(kind, document)
+        return snapshot_file_render(kind, document, row)
 
     snapshot_file_render = snapshot_file.render
     monkeypatch.setattr(publish.snapshot_file, "render", spy)
@@ -231,3 +234,29 @@ def test_one_change_among_ten_thousand_is_published_at_once(publisher: Publisher
     publisher.offer(State(4, {**first.objects, ("api", "api-7"): changed}), 1.0)
     assert published(table) == (2, 4)
     assert time.process_time() - began < 0.25
+
+
+def test_what_becomes_of_a_configuration_is_an_event(publisher: Publisher, path: Path, table: Table) -> None:
+    publisher.offer(GOOD, 0.0)
+    publisher.offer(BAD, 1.0)
+    table.cells[layout.PUBLISHED] = 0
+    Publisher(path, SOURCE, table).announce_last_good()
+    told = [one.event for one in RingReader(table).news()]
+    assert [(event.kind, event.cause, event.figures[:2]) for event in told] == [
+        (Kind.SNAPSHOT, SnapshotCause.APPLIED, (3, 4)),
+        (Kind.SNAPSHOT, SnapshotCause.REJECTED, (4, 1)),
+        (Kind.SNAPSHOT, SnapshotCause.LAST_GOOD, (3, 4)),
+    ]
+
+
+def test_more_objects_than_rows_are_a_problem(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.parent.mkdir()
+    table = Table.create(slots=1, rows=2)
+    publisher = Publisher(path, SOURCE, table)
+    publisher.offer(GOOD, 0.0)
+    assert caplog.messages[-1] == "refused: 3 servers and APIs are too many: there is room for 2"
+    assert published(table) == (0, 0)
+    publisher.offer(state_of({**LISTS, "apis": []}, 4), 1.0)
+    assert published(table) == (1, 4)
+    assert [json.loads(line)[2:] for line in snapshot_file.read(path).lines] == [[0], [1], []]
+    table.close()

@@ -58,7 +58,7 @@ class Stage:
 
     def __init__(self, folder: Path, **sections: Mapping[str, object]) -> None:
         self.settings = settings_with(folder, sections)
-        self.table = Table.create(folder / "shared.mmap", SLOTS)
+        self.table = Table.create(SLOTS, rows=64)
         self.table.claim(0)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.setblocking(False)
@@ -118,7 +118,7 @@ class Stage:
         return Exchange(client, method, target, minor, parse_request_fields(block, minor, 100))
 
     def cell(self, offset: int) -> int:
-        """Return a cell of the worker's slot, `layout.REQUESTS` for example."""
+        """Return a cell of the worker's slot, `layout.STATUS_2XX` for example."""
         return self.runtime.cells[self.runtime.base + offset]
 
     def is_quiet(self) -> bool:

@@ -1,99 +1,173 @@
-import logging
+"""What is counted, for the worker, the API and the server, on every way that an exchange can go."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic
 
 import pytest
 
+from gproxy.core.histogram import BUCKETS, bounds
+from gproxy.core.router import Route
 from gproxy.shared import layout
 from gproxy.worker.exchange import Exchange
-from gproxy.worker.record import Recorder, failure
+from tests.worker.peer import Backend, Peer, answers, eventually, limited, response
 from tests.worker.stage import Stage
 
-COUNTERS = range(layout.GAUGES.stop, layout.SLOT_CELLS)
+REQUEST = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+SERVER, API = 0, 2
 
 
-def recorded(stage: Stage, exchange: Exchange, status: int, code: str = "") -> dict[int, int]:
-    """Record one exchange; return the counters that have changed, REQUESTS and BYTES_OUT left out."""
-    before = [stage.cell(offset) for offset in COUNTERS]
-    recorder = Recorder(stage.runtime.cells, stage.runtime.base, None)
-    exchange.status, exchange.code = status, code
-    recorder.begin()
-    assert stage.cell(layout.ACTIVE) == 1
-    recorder.end(exchange)
-    assert stage.cell(layout.ACTIVE) == 0
-    changed = {offset: stage.cell(offset) - was for offset, was in zip(COUNTERS, before, strict=True)}
-    assert changed[layout.REQUESTS] == 1
-    return {offset: by for offset, by in changed.items() if by and offset != layout.REQUESTS}
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(tmp_path, log={"access": "off"})
+    yield made
+    made.close()
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "counters"),
-    [
-        (200, "", [layout.STATUS_2XX]),
-        (204, "", [layout.STATUS_2XX]),
-        (301, "", [layout.STATUS_3XX]),
-        (404, "", [layout.STATUS_4XX]),
-        (404, "no_route", [layout.STATUS_4XX]),
-        (400, "", [layout.STATUS_4XX]),
-        (400, "bad_request", [layout.STATUS_4XX, layout.BAD_REQUEST]),
-        (408, "request_timeout", [layout.STATUS_4XX, layout.TIMEOUTS]),
-        (499, "client_gone", [layout.CLIENT_GONE]),
-        (499, "", [layout.STATUS_4XX]),
-        (500, "", [layout.STATUS_5XX]),
-        (502, "bad_upstream", [layout.STATUS_5XX]),
-        (504, "upstream_timeout", [layout.STATUS_5XX, layout.TIMEOUTS]),
-        (504, "", [layout.STATUS_5XX]),
-        (600, "", [layout.STATUS_5XX]),
-        (999, "", [layout.STATUS_5XX]),
-    ],
-)
-def test_counters(stage: Stage, status: int, code: str, counters: list[int]) -> None:
-    assert recorded(stage, stage.exchange(), status, code) == dict.fromkeys(counters, 1)
+def counted(stage: Stage, row: int) -> dict[str, int]:
+    """Return what a row has counted and is not zero; `requests` and `times` count every one that is over."""
+    table, cells = stage.table, stage.table.cells
+    base, histogram = table.row_base(0, row), table.histogram_base(0, row)
+    found = {name: cells[base + cell] for name, cell in layout.ROW_COUNTER_NAMES.items()}
+    found["requests"] = sum(cells[base + cell] for cell in layout.ROW_OUTCOMES)
+    found["times"] = sum(cells[histogram : histogram + BUCKETS])
+    assert cells[base + layout.ROW_ACTIVE] == 0, "nothing is in flight"
+    return {name: count for name, count in found.items() if count}
 
 
-def test_bytes(stage: Stage) -> None:
-    exchange = stage.exchange()
-    exchange.received, exchange.sent = 5, 7
-    assert recorded(stage, exchange, 200) == {layout.STATUS_2XX: 1, layout.BYTES_IN: 5, layout.BYTES_OUT: 7}
+def ask(stage: Stage, request: bytes, script: Callable[[Peer], None]) -> None:
+    """Send one request through the stage to a backend that runs the script, and wait until it is over."""
+    with limited(), Backend(script) as backend:
+        stage.proxy_to(backend)
+        with stage.connect() as client:
+            client.send(request)
+            client.head()
+            eventually(stage.is_quiet)
 
 
-def test_every_exchange_goes_to_the_access_log(stage: Stage) -> None:
-    seen: list[Exchange] = []
-    recorder = Recorder(stage.runtime.cells, stage.runtime.base, seen.append)
-    exchanges = [stage.exchange(), stage.exchange()]
-    for exchange, status in zip(exchanges, (200, 502), strict=True):
-        exchange.status = status
-        recorder.begin()
-        recorder.end(exchange)
-    assert seen == exchanges
+def test_an_answer_counts_once_everywhere(stage: Stage) -> None:
+    ask(stage, REQUEST, answers(response(b"hello")))
+    api = counted(stage, API)
+    assert api == counted(stage, SERVER)
+    assert api.pop("bytes_out") > len("hello")
+    assert api == {"status_2xx": 1, "requests": 1, "times": 1}
+    assert stage.cell(layout.STATUS_2XX) == 1
+    base = stage.table.slot_histogram_base(0)
+    assert sum(stage.table.cells[base : base + BUCKETS]) == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "is_logged"),
-    [
-        (502, "bad_upstream", True),
-        (200, "response_broken", True),
-        (503, "", False),
-        (404, "no_route", False),
-        (499, "client_gone", False),
-    ],
-)
-def test_what_the_operator_is_told(
-    stage: Stage, caplog: pytest.LogCaptureFixture, status: int, code: str, is_logged: bool
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        recorded(stage, stage.exchange(), status, code)
-    assert [record.message for record in caplog.records] == ["request failed"] * is_logged
+def test_bytes_of_bodies(stage: Stage) -> None:
+    ask(stage, b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345", answers(response()))
+    assert counted(stage, API)["bytes_in"] == counted(stage, SERVER)["bytes_in"] == 5
 
 
-def test_a_failure_in_words(stage: Stage) -> None:
-    exchange = stage.exchange(target=b"/\xe9")
-    exchange.status, exchange.code, exchange.reason, exchange.request_id = 502, "bad_upstream", "refused", b"id"
-    assert failure(exchange) == {
-        "status": 502,
-        "code": "bad_upstream",
-        "reason": "refused",
-        "method": "GET",
-        "target": "/é",
-        "api": "-",
-        "server": "-",
-        "request_id": "id",
-    }
+def test_a_status_of_the_server_is_no_failure(stage: Stage) -> None:
+    ask(stage, REQUEST, answers(b"HTTP/1.1 503 Full\r\nContent-Length: 0\r\n\r\n"))
+    for row in (API, SERVER):
+        assert counted(stage, row).keys() == {"status_5xx", "requests", "times", "bytes_out"}
+
+
+def test_no_api_no_row(stage: Stage) -> None:
+    stage.proxy_to("127.0.0.1:1", path="/only")
+    with limited(), stage.connect() as client:
+        client.send(REQUEST)
+        assert b"404" in client.head()
+    eventually(stage.is_quiet)
+    assert counted(stage, API) == counted(stage, SERVER) == {}
+    assert stage.cell(layout.STATUS_4XX) == 1
+
+
+@pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n"])
+def test_a_server_without_an_answer_has_failed(stage: Stage, answer: bytes) -> None:
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.send(answer)
+        peer.close()
+
+    ask(stage, REQUEST, script)
+    api, server = counted(stage, API), counted(stage, SERVER)
+    assert api.pop("bytes_out") > 0
+    assert api == {"status_5xx": 1, "failures": 1, "requests": 1, "times": 1}
+    assert server == {"unanswered": 1, "failures": 1, "requests": 1, "times": 1}
+
+
+def test_nobody_to_connect_to(stage: Stage) -> None:
+    stage.proxy_to("127.0.0.1:1")
+    with limited(), stage.connect() as client:
+        client.send(REQUEST)
+        assert b"502" in client.head()
+    eventually(stage.is_quiet)
+    assert counted(stage, SERVER)["unanswered"] == counted(stage, SERVER)["failures"] == 1
+
+
+def test_a_broken_body_is_an_answer_and_a_failure(stage: Stage) -> None:
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n123")
+        peer.close()
+
+    ask(stage, REQUEST, script)
+    for row in (API, SERVER):
+        assert counted(stage, row).keys() == {"status_2xx", "failures", "requests", "times", "bytes_out"}
+
+
+def test_a_client_that_leaves_is_nobodys_failure(stage: Stage) -> None:
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.rest()
+
+    with limited(), Backend(script) as backend:
+        stage.proxy_to(backend)
+        with stage.connect() as client:
+            client.send(REQUEST)
+            eventually(lambda: stage.table.row_total(SERVER, layout.ROW_ACTIVE) == 1)
+            assert stage.table.row_total(API, layout.ROW_ACTIVE) == 1
+        eventually(stage.is_quiet)
+    assert counted(stage, API) == counted(stage, SERVER) == {"client_gone": 1, "requests": 1, "times": 1}
+
+
+def test_the_time_of_a_server_ends_with_its_head(stage: Stage) -> None:
+    """A body that takes longer is the API's time, not the server's."""
+
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n1")
+        later = monotonic() + 0.03
+        eventually(lambda: monotonic() > later)
+        peer.send(b"23")
+
+    def took_us(row: int) -> int:
+        base = stage.table.histogram_base(0, row)
+        return bounds(stage.table.cells[base : base + BUCKETS].tolist().index(1))[1]
+
+    ask(stage, REQUEST, script)
+    assert took_us(API) > 30_000
+    assert took_us(API) - took_us(SERVER) > 25_000
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(0, {"unanswered": 1, "failures": 1}), (503, {"status_5xx": 1})])
+def test_an_attempt_that_is_followed_by_another_is_over(stage: Stage, status: int, outcome: dict[str, int]) -> None:
+    stage.proxy_to("127.0.0.1:1", "127.0.0.1:2")
+    assert stage.runtime.snapshot is not None
+    servers = stage.runtime.snapshot.clusters["c"].members
+    exchange = Exchange.__new__(Exchange)
+    exchange.attempted = 0.0
+    exchange.received = exchange.sent = 0
+    recorder = stage.runtime.recorder
+    (route,) = (value for value in stage.runtime.snapshot.compiled.values() if isinstance(value, Route))
+    recorder.enter(exchange, route.target)
+    recorder.attempt(exchange, servers[0])
+    recorder.attempt_over(exchange, status)
+    assert exchange.server is None
+    recorder.attempt(exchange, servers[1])
+    assert counted(stage, SERVER) == {**outcome, "retries": 1, "requests": 1, "times": 1}
+    assert stage.table.row_total(route.target.row, layout.ROW_RETRIES) == 1
+    assert [stage.table.row_total(row, layout.ROW_ACTIVE) for row in range(2)] == [0, 1]
+
+
+def test_idle_connections_of_a_server(stage: Stage) -> None:
+    ask(stage, REQUEST, answers(response()))
+    stage.runtime.count_idle()
+    assert stage.table.row_total(SERVER, layout.ROW_IDLE) == 1
+    stage.use()
+    assert stage.table.row_total(SERVER, layout.ROW_IDLE) == 0

@@ -1,0 +1,105 @@
+"""Rate limits that all workers of a node keep together, without a lock, a message or a delay.
+
+Each worker has a share of each limit (core/limiter.py) in cells that only it writes; a decision reads the shares of
+all workers and writes to the own one. What was weighed:
+
+- A part of the rate for each worker, or one handed out per time slice, is wrong whenever the load is uneven: a busy
+  worker refuses what another one leaves unused, and what a dead worker was given is lost until the next slice.
+- Counts per time slice, summed over workers, let through twice the rate around the edge of a slice.
+- A token bucket with a level that is written by all would need a lock (4 us under `lockf`), or lose updates.
+- GCRA needs nothing but sums and maxima of numbers that never fall. So each number can be split into one per worker
+  that is merged when it is read, no update can be lost, and nothing is given out in advance: a worker that dies takes
+  nothing with it, its successor goes on with the cells of the slot, and what it let through stays counted.
+
+The race. Two workers that read the same sum at the same moment both let a request through where one was left. That is
+at most one request per worker and moment, and it is not forgotten: it is owed, so the next one waits longer. The count
+over any time is off by less than the number of workers, not by a percentage. Only a new epoch forgets what was let
+through since its beginning: a worker that was held up before it could write one decides again.
+
+The order. A share is written epoch first, then end, and read the other way round: whoever sees an end also sees the
+epoch in which it counts. (A new end read with an old epoch would look like a debt of the whole time in between.) What
+is seen too old owes too little, never too much. Aligned cells are not reordered on x86; elsewhere a reader could be
+wrong about a single request, since nothing of what it read is written back but times that have passed. Shares carry
+the tag of their limit: one that is changed begins anew.
+"""
+
+from collections.abc import Callable, Sequence
+from time import monotonic_ns
+from typing import Final
+
+from gproxy.core.limiter import Limit, merged
+from gproxy.shared import layout
+from gproxy.shared.keys import Keys
+from gproxy.shared.table import Table
+
+#: A decision takes microseconds. One that took longer was made by a worker that had lost the processor meanwhile.
+_TOO_LATE_NS: Final = 200_000
+
+
+class Limits:
+    """The limits as the worker in `slot` keeps them; `clock` is monotonic nanoseconds, the same for all workers."""
+
+    def __init__(self, table: Table, slot: int, clock: Callable[[], int] = monotonic_ns) -> None:
+        self._cells = table.cells
+        self._slot = slot
+        self._clock = clock
+        self._limit_base = table.limit_base
+        self._keys = Keys(table, slot)
+
+    def take(self, row: int, limit: Limit) -> int:
+        """Let a request of a server or an API through: returns 0, else in how many nanoseconds to ask again."""
+        cells, first = self._cells, self._limit_base(0, row)
+        last = first + cells[layout.SLOTS_USED] * layout.LIMIT_CELLS
+        own, tag = first + self._slot * layout.LIMIT_CELLS, limit.tag
+        while True:
+            now = self._clock()
+            tags = cells[first + layout.LIMIT_TAG : last : layout.LIMIT_CELLS].tolist()
+            if tags[self._slot] != tag:
+                self._begin(own, tag)
+                continue
+            ends = cells[first + layout.LIMIT_END : last : layout.LIMIT_CELLS].tolist()
+            epochs = cells[first + layout.LIMIT_EPOCH : last : layout.LIMIT_CELLS].tolist()
+            refusals = cells[first + layout.LIMIT_REFUSED : last : layout.LIMIT_CELLS].tolist()
+            if tags.count(tag) < len(tags):  # the other shares are of the limit that was here before
+                of_it = [number for number, other in enumerate(tags) if other == tag]
+                ends, epochs, refusals = ([part[number] for number in of_it] for part in (ends, epochs, refusals))
+            wait = self._decide(own, limit, now, ends, epochs, max(refusals))
+            if wait >= 0:
+                return wait
+
+    def take_key(self, row: int, key: bytes, limit: Limit) -> int:
+        """The same for the requests of an API that have `key` in common."""
+        while True:
+            now = self._clock()
+            own, shares = self._keys.find(row, limit.tag, key, now)
+            ends, epochs, refusals = zip(*shares, strict=True)
+            wait = self._decide(own, limit, now, ends, epochs, max(refusals))
+            if wait >= 0:
+                return wait
+
+    def _begin(self, own: int, tag: int) -> None:
+        """Make the own share one of a limit that is new here."""
+        self._cells[own + layout.LIMIT_TAG] = 0
+        for cell in (layout.LIMIT_END, layout.LIMIT_EPOCH, layout.LIMIT_REFUSED):
+            self._cells[own + cell] = 0
+        self._cells[own + layout.LIMIT_TAG] = tag
+
+    def _decide(
+        self, own: int, limit: Limit, now: int, ends: Sequence[int], epochs: Sequence[int], refused: int
+    ) -> int:
+        """Decide on these shares and write to the own one, whose first cell is `own`.
+
+        Returns as `take` does, -1 when the decision came too late to be written.
+        """
+        cells = self._cells
+        epoch, due = merged(ends, epochs)
+        wait, count_in = limit.decide(now, epoch, due, refused)
+        if wait:
+            cells[own + layout.LIMIT_REFUSED] = now
+            return wait
+        if count_in != epoch and self._clock() - now > _TOO_LATE_NS:
+            return -1
+        end = cells[own + layout.LIMIT_END]
+        cells[own + layout.LIMIT_EPOCH] = count_in
+        cells[own + layout.LIMIT_END] = max(end, count_in) + limit.unit_ns
+        return 0

@@ -1,0 +1,165 @@
+"""One attempt: carries an exchange to one server and brings the response back.
+
+With one safe resend: a reused connection may have been closed by the server in the very moment it was taken. When no
+byte of an answer came, and the method is idempotent or nothing was sent, a fresh connection is tried once (RFC 9110
+9.2.2, RFC 9112 9.3.1). That is not the retry feature, and a sent POST never goes out twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from gproxy.core.errors import BadUpstream, Stage, UpstreamTimeout
+from gproxy.core.http1 import ResponseHead
+from gproxy.core.retry import IDEMPOTENT
+from gproxy.shared import layout
+from gproxy.worker.answer import Answers
+from gproxy.worker.connection import ClientGone
+from gproxy.worker.deadlines import NEVER
+from gproxy.worker.relay import relay
+from gproxy.worker.upload import Upload
+from gproxy.worker.upstream import Pool, Upstream, UpstreamBroken
+
+if TYPE_CHECKING:
+    from gproxy.core.snapshot import Api, Server
+    from gproxy.worker.exchange import Exchange
+    from gproxy.worker.runtime import Runtime
+
+#: Called with the status of an answer before it is passed on; raises Unwanted when it must not be.
+OnHead = Callable[[int], None]
+_NO_ANSWER = "The server closed the connection without an answer."
+
+
+class Unwanted(Exception):
+    """The server's answer is not passed on, for its status: another attempt will follow."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+class Carrier:
+    """Makes attempts; one per worker."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
+        answers = Answers(runtime.head_bytes, runtime.head_fields)
+        self._known, self._receive = answers.known, answers.receive
+
+    def carry(
+        self,
+        exchange: Exchange,
+        api: Api,
+        server: Server,
+        on_head: OnHead | None = None,
+    ) -> None:
+        """Proxy `exchange` through `server`.
+
+        Raises Unwanted, UpstreamError (which says how far it came) or another GatewayError while nothing was sent to
+        the client, ResponseBroken afterwards, ClientGone at any time.
+        """
+        runtime = self._runtime
+        pool = runtime.pools.get(server) or runtime.pool(server)
+        request = _request(exchange, api, server)
+        upstream = pool.take(exchange.method in IDEMPOTENT)
+        if upstream is not None:
+            self._cells[self._reused] += 1
+            try:
+                self._converse(exchange, upstream, request, api, on_head)
+                return
+            except UpstreamBroken as broken:
+                if not _may_resend(exchange, broken):
+                    raise _no_answer(broken) from None
+            runtime.count(layout.RESENDS)
+        upstream = self._connect(exchange, pool, api.connect_s)
+        try:
+            self._converse(exchange, upstream, request, api, on_head)
+        except UpstreamBroken as broken:
+            raise _no_answer(broken) from None
+
+    def _connect(self, exchange: Exchange, pool: Pool, connect_s: float) -> Upstream:
+        self._runtime.count(layout.UPSTREAM_CONNECTS)
+        try:
+            upstream = pool.connect(exchange.remaining(connect_s))
+        except (BadUpstream, UpstreamTimeout) as error:
+            error.stage = Stage.UNSENT
+            raise
+        if exchange.client.gone:
+            upstream.close()
+            raise ClientGone("closed by the client")
+        return upstream
+
+    def _converse(
+        self,
+        exchange: Exchange,
+        upstream: Upstream,
+        request: bytes,
+        api: Api,
+        on_head: OnHead | None,
+    ) -> None:
+        """Send the request and relay the response; the connection goes back to its pool or is closed.
+
+        Raises UpstreamBroken when the connection failed before a byte of the answer came.
+        """
+        client = exchange.client
+        client.waits_for = upstream
+        reusable, idle_s = False, 0
+        try:
+            upstream.send(request)
+            if exchange.left:
+                exchange.upload = Upload(exchange, upstream, api.response_s)
+            else:
+                deadline = monotonic() + (api.response_s or NEVER)
+                if exchange.deadline < deadline:
+                    deadline = exchange.deadline
+                upstream.deadline = deadline
+                if deadline < upstream.due:
+                    upstream.deadlines.enter(upstream, deadline)
+            data = upstream.recv()
+            end = data.find(b"\r\n\r\n") + 4
+            head = self._known.get(data[:end])
+            if head is None:
+                head, data, end = self._receive(exchange, upstream, data)
+            idle_s = head.idle_s
+            if on_head is not None:
+                reusable = _is_complete(exchange, head, len(data) - end)
+                on_head(head.status)
+                reusable = False
+            reusable = relay(exchange, upstream, head, data[end:])
+        finally:
+            client.waits_for = None
+            if exchange.upload is not None and not exchange.upload.done:
+                exchange.upload.abandon()
+                exchange.keeps_alive = reusable = False
+            if reusable:
+                upstream.pool.give(upstream, idle_s)
+            elif not upstream.idle_since:
+                upstream.close()
+
+
+def _request(exchange: Exchange, api: Api, server: Server) -> bytes:
+    """Return the head for the server, and of the body what is at hand."""
+    fields = exchange.outgoing()
+    if not api.preserve_host or not exchange.fields.host_value:
+        fields = server.host_line + fields[fields.find(b"\r\n") + 2 if exchange.fields.host_value else 0 :]
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, fields, exchange.body)
+
+
+def _may_resend(exchange: Exchange, broken: UpstreamBroken) -> bool:
+    """Nothing was sent, or the method is idempotent; and the body is still at hand from its first byte."""
+    return exchange.upload is None and (broken.unsent or exchange.method in IDEMPOTENT)
+
+
+def _no_answer(broken: UpstreamBroken) -> BadUpstream:
+    error = BadUpstream(_NO_ANSWER, str(broken))
+    error.stage = Stage.UNSENT if broken.unsent else Stage.SENT
+    return error
+
+
+def _is_complete(exchange: Exchange, head: ResponseHead, body_bytes: int) -> bool:
+    """Say whether all of an answer has arrived and its connection is good for another one."""
+    length = 0 if exchange.method == b"HEAD" else head.length
+    return length == body_bytes and not head.close

@@ -1,0 +1,133 @@
+import os
+import struct
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gproxy.core.limiter import Limit
+from gproxy.shared import layout
+from gproxy.shared.limits import Limits
+from gproxy.shared.table import Table
+from tests.core.limits import START, One
+
+S = 1_000_000_000
+ROW = 3
+LIMIT = Limit.of(5)
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def workers(count: int) -> tuple[list[Limits], Clock, Table]:
+    table, clock = Table.create(slots=count, rows=8), Clock()
+    for slot in range(count):
+        table.claim(slot)
+    return [Limits(table, slot, clock) for slot in range(count)], clock, table
+
+
+Take = Callable[[Limits, Limit], int]
+
+
+@pytest.fixture(params=["row", "key"])
+def take(request: pytest.FixtureRequest) -> Take:
+    if request.param == "row":
+        return lambda limits, limit: limits.take(ROW, limit)
+    return lambda limits, limit: limits.take_key(ROW, b"10.0.0.1", limit)
+
+
+def test_workers_share_a_limit(take: Take) -> None:
+    crew, clock, _ = workers(4)
+    assert [take(crew[number % 4], LIMIT) == 0 for number in range(8)] == [True] * 5 + [False] * 3
+    clock.now += S
+    assert [take(crew[number % 4], LIMIT) == 0 for number in range(8)] == [True] * 5 + [False] * 3
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, S)), max_size=60))
+def test_the_cells_hold_what_one_alone_would_know(steps: list[tuple[int, int]]) -> None:
+    crew, clock, _ = workers(4)
+    row, key = One(LIMIT), One(LIMIT)
+    for worker, gap in steps:
+        clock.now += gap
+        assert crew[worker].take(ROW, LIMIT) == row.take(clock.now)
+        assert crew[worker].take_key(ROW, b"a", LIMIT) == key.take(clock.now)
+
+
+def test_rows_and_keys_know_nothing_of_each_other() -> None:
+    (one, two), _, _ = workers(2)
+    for row in (0, 1):
+        assert [one.take(row, LIMIT) == 0 for _ in range(6)] == [True] * 5 + [False]
+        for key in (b"", b"a", b"b"):
+            assert [two.take_key(row, key, LIMIT) == 0 for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_a_limit_that_is_changed_begins_anew(take: Take) -> None:
+    (one, two), clock, _ = workers(2)
+    hourly = Limit.of(1, 3600)
+    assert not take(one, hourly)
+    assert take(two, hourly)
+    assert [take(two, LIMIT) == 0 for _ in range(6)] == [True] * 5 + [False]
+    assert take(one, LIMIT), "the other worker comes later, to the same new limit"
+    clock.now += S
+    assert not take(one, LIMIT)
+
+
+def test_a_successor_goes_on_with_the_share_of_its_slot(take: Take) -> None:
+    (one, two), clock, table = workers(2)
+    assert [take(one, LIMIT) for _ in range(5)] == [0] * 5
+    table.release(0)
+    assert take(two, LIMIT), "what the dead one let through is counted"
+    table.claim(0)
+    assert take(Limits(table, 0, clock), LIMIT)
+    clock.now += S
+    assert not take(Limits(table, 0, clock), LIMIT)
+
+
+def test_a_decision_that_comes_too_late_is_made_again(take: Take) -> None:
+    """It would begin a new epoch, and forget what the others have let through meanwhile."""
+    (one, two), _clock, table = workers(2)
+    assert not take(one, LIMIT)
+    assert not take(two, LIMIT)
+    looks = iter([START + S, START + 2 * S, START + 2 * S, START + 2 * S])
+    assert not take(Limits(table, 1, lambda: next(looks)), LIMIT)
+    assert next(looks, None) is None, "it has looked at the clock again"
+
+
+def test_processes_that_race_hold_the_rate() -> None:
+    """Eight of them on fewer cores, as fast as they can, for half a second: not one percent too much or too little."""
+    table, limit, for_s = Table.create(slots=8, rows=8), Limit.of(2000, 1, 20), 0.5
+    children = []
+    start = time.monotonic_ns() + S // 20
+    for slot in range(8):
+        table.claim(slot)
+        reader, writer = os.pipe()
+        if (pid := os.fork()) == 0:
+            limits, passed = Limits(table, slot), 0
+            while (now := time.monotonic_ns()) < start + for_s * S:
+                passed += now >= start and not limits.take(ROW, limit)
+            os.write(writer, struct.pack("q", passed))
+            os._exit(0)
+        children.append((pid, reader, writer))
+    total = 0
+    for pid, reader, writer in children:
+        assert os.waitpid(pid, 0)[1] == 0
+        total += struct.unpack("q", os.read(reader, 8))[0]
+        os.close(reader)
+        os.close(writer)
+    assert total == pytest.approx(2000 * for_s, abs=20)
+
+
+def test_a_table_of_many_rows_is_touched_only_where_it_is_used() -> None:
+    table = Table.create(slots=64)
+    table.claim(0)
+    Limits(table, 0).take(layout.DEFAULT_ROWS - 1, LIMIT)
+    assert os.fstat(table.fd).st_blocks * 512 < 1 << 20

@@ -1,0 +1,89 @@
+import os
+import struct
+import time
+
+from gproxy.shared import layout
+from gproxy.shared.places import Places
+from gproxy.shared.table import Table
+
+ROW = 5
+
+
+def crew_of(count: int) -> tuple[list[Places], Table]:
+    table = Table.create(slots=count, rows=8)
+    for slot in range(count):
+        table.claim(slot)
+    table.cells[layout.ROWS_USED] = 8
+    return [Places(table, slot) for slot in range(count)], table
+
+
+def test_places_are_counted_over_workers() -> None:
+    (one, two), _ = crew_of(2)
+    assert one.take(ROW, 2)
+    assert two.take(ROW, 2)
+    assert not one.take(ROW, 2)
+    assert two.take(ROW + 1, 1), "each row for itself"
+    two.give_back(ROW)
+    assert one.take(ROW, 2)
+
+
+def test_places_of_a_worker_that_died_come_back() -> None:
+    (one, two), table = crew_of(2)
+    assert one.take(ROW, 1)
+    one.note_queue(ROW, 3, 7)
+    assert not two.take(ROW, 1)
+    table.release(0)
+    assert two.take(ROW, 1)
+    assert two.queued(ROW) == 0
+    assert two.is_first(ROW, 100)
+
+
+def test_the_queue_knows_its_length_and_who_came_first() -> None:
+    (one, two, three), _ = crew_of(3)
+    assert one.is_first(ROW, 50)
+    one.note_queue(ROW, 2, 50)
+    two.note_queue(ROW, 1, 40)
+    assert three.queued(ROW) == 3
+    assert not one.is_first(ROW, 50)
+    assert two.is_first(ROW, 40)
+    two.note_queue(ROW, 0, 0)
+    assert one.is_first(ROW, 50)
+
+
+def test_processes_that_race_never_take_one_too_many() -> None:
+    """Four of them take and give back as fast as they can; each looks while it has a place, and all get some."""
+    places, table = crew_of(4)
+    children = []
+    stop = time.monotonic() + 0.4
+    for slot in range(4):
+        reader, writer = os.pipe()
+        if (pid := os.fork()) == 0:
+            own, taken, worst = places[slot], 0, 0
+            while time.monotonic() < stop:
+                if own.take(ROW, 2):
+                    taken += 1
+                    worst = max(worst, sum(_holds(table, other) for other in range(4)))
+                    _hold(table, slot, 1)
+                    worst = max(worst, sum(_holds(table, other) for other in range(4)))
+                    _hold(table, slot, 0)
+                    own.give_back(ROW)
+            os.write(writer, struct.pack("2q", taken, worst))
+            os._exit(0)
+        children.append((pid, reader, writer))
+    for pid, reader, writer in children:
+        assert os.waitpid(pid, 0)[1] == 0
+        taken, worst = struct.unpack("2q", os.read(reader, 16))
+        assert taken > 0
+        assert worst <= 2
+        os.close(reader)
+        os.close(writer)
+    assert places[0].take(ROW, 1), "all were given back"
+
+
+def _holds(table: Table, slot: int) -> int:
+    """Whether the process in `slot` is inside, as it says itself in a cell that nothing else uses."""
+    return table.cells[table.row_base(slot, ROW + 1)]
+
+
+def _hold(table: Table, slot: int, value: int) -> None:
+    table.cells[table.row_base(slot, ROW + 1)] = value
