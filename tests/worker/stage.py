@@ -121,6 +121,10 @@ class Stage:
         """Return a cell of the worker's slot, `layout.STATUS_2XX` for example."""
         return self.runtime.cells[self.runtime.base + offset]
 
+    def requests(self) -> int:
+        """Return how many requests are over: each ends in one of the outcomes."""
+        return sum(self.cell(outcome) for outcome in layout.OUTCOMES)
+
     def is_quiet(self) -> bool:
         """Say whether no request is in flight."""
         return not self.cell(layout.ACTIVE)

@@ -32,7 +32,7 @@ def test_one_connection_carries_request_after_request(stage: Stage) -> None:
             client.send(GET)
             assert client.message()[1] == number
         assert stage.cell(layout.CONNECTIONS) == 1
-        assert stage.cell(layout.REQUESTS) == 3
+        assert stage.requests() == 3
         client.close()
         eventually(lambda: stage.cell(layout.CONNECTIONS) == 0)
 
@@ -95,7 +95,7 @@ def test_nothing_behind_a_request_that_closes_is_served(stage: Stage) -> None:
         assert body == b"GET /1"
         assert b"\r\nConnection: close\r\n" in head
         assert client.rest() == b""
-        assert stage.cell(layout.REQUESTS) == 1
+        assert stage.requests() == 1
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 19])
@@ -146,7 +146,7 @@ def test_a_client_that_leaves_before_its_request_is_whole(stage: Stage, wire: by
     eventually(lambda: stage.cell(layout.CONNECTIONS) == 1)
     client.close()
     eventually(lambda: stage.cell(layout.CONNECTIONS) == 0)
-    assert stage.cell(layout.REQUESTS) == 0
+    assert stage.requests() == 0
 
 
 @pytest.mark.parametrize("wire", [b"", b"GET / HTTP/1.1\r\n"])
@@ -168,7 +168,7 @@ def test_idle_connections_end_in_silence(staged: Callable[..., Stage], requests:
             client.send(GET)
             client.message()
         assert client.rest() == b""
-        assert stage.cell(layout.REQUESTS) == requests
+        assert stage.requests() == requests
 
 
 def test_each_phase_has_its_own_time(staged: Callable[..., Stage]) -> None:

@@ -57,7 +57,7 @@ def test_what_is_not_a_request_is_refused_and_the_connection_ends(
     assert client.rest() == b""
     client.close()
     eventually(lambda: stage.cell(layout.CONNECTIONS) == 0)
-    assert (stage.cell(layout.REQUESTS), stage.cell(layout.ACTIVE)) == (1, 0)
+    assert (stage.requests(), stage.cell(layout.ACTIVE)) == (1, 0)
 
 
 @pytest.mark.parametrize(

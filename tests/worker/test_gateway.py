@@ -74,7 +74,7 @@ def test_a_refused_request_whose_body_is_not_there_ends_the_connection(stage: St
     assert b"\r\nConnection: close\r\n" in head
     client.send(b"dy" + GET)
     assert client.rest() == b""
-    assert stage.cell(layout.REQUESTS) == 1
+    assert stage.requests() == 1
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_client_that_leaves_takes_its_request_along(stage: Stage, ending: Call
         ending(client)
         eventually(lambda: len(seen) == 2)
         eventually(stage.is_quiet)
-        assert stage.cell(layout.CLIENT_GONE) == stage.cell(layout.REQUESTS) == 1
+        assert stage.cell(layout.CLIENT_GONE) == stage.requests() == 1
         assert stage.cell(layout.CONNECTIONS) == 0
 
 
@@ -135,7 +135,7 @@ def test_requests_are_recorded_once_whatever_becomes_of_them(stage: Stage) -> No
             client.send(wire)
             client.message()
         eventually(stage.is_quiet)
-        assert stage.cell(layout.REQUESTS) == 3
+        assert stage.requests() == 3
         assert stage.cell(layout.STATUS_2XX) == 1
         assert stage.cell(layout.STATUS_4XX) == 2
         assert stage.cell(layout.BAD_REQUEST) == 1

@@ -66,7 +66,7 @@ def test_a_filter_that_fails_harms_nobody_else(
     assert b"secret" not in body
     assert "ZeroDivisionError" in caplog.text
     assert code_of(client)[1] == "internal_error"
-    assert (stage.cell(layout.REQUESTS), stage.cell(layout.ACTIVE)) == (2, 0)
+    assert (stage.requests(), stage.cell(layout.ACTIVE)) == (2, 0)
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,12 @@ class Worker:
             ini.setdefault(name, {}).update(values)
         text = [f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in ini[name].items()) for name in ini]
         (folder / "gproxy.ini").write_text("\n".join(text))
-        self.table = Table.create(folder / "shared.mmap", 2)
+        self.table = Table.create(2, 8)
         self.table.claim(0)
-        command = [sys.executable, "-m", "tests.worker.one_worker", str(folder), str(master_pid)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+        command = [sys.executable, "-m", "tests.worker.one_worker", str(folder), str(master_pid), str(self.table.fd)]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], pass_fds=[self.table.fd]
+        )
         assert self.process.stdout is not None
         self.address = ("127.0.0.1", int(self.process.stdout.readline()))
 

@@ -93,7 +93,7 @@ def test_a_client_that_stops_reading_is_given_up(staged: Callable[..., Stage]) -
         client = stage.connect()
         client.send(GET)
         client.head()
-        eventually(lambda: stage.cell(layout.REQUESTS) == 1)
+        eventually(lambda: stage.requests() == 1)
         eventually(lambda: backend.peers[0].sock.closed)
 
 

@@ -94,7 +94,7 @@ def test_everything_ends(staged: Callable[..., Stage], tmp_path: Path, seed: int
     assert stage.cell(layout.ACCEPTED) == 120
     assert stage.runtime.access_log is not None
     stage.runtime.access_log.close()
-    assert len((tmp_path / "access").read_bytes().splitlines()) == stage.cell(layout.REQUESTS) > 100
+    assert len((tmp_path / "access").read_bytes().splitlines()) == stage.requests() > 100
     eventually(lambda: not left_behind(stage))
 
 

@@ -148,7 +148,7 @@ def test_an_early_answer_ends_the_upload(stage: Stage, head: bytes, answer: byte
         client.send(head[:1000])
         assert client.head().startswith(b"HTTP/1.1 200 OK\r\n")
         eventually(stage.is_quiet)
-        assert stage.cell(layout.REQUESTS) == 1
+        assert stage.requests() == 1
         assert stage.cell(layout.STATUS_2XX) == 1
         client.close()
         eventually(lambda: stage.cell(layout.CONNECTIONS) == 0)
