@@ -119,7 +119,7 @@ class Gateway:
         """Return what the control endpoint says at /stats, waiting for it while a reload replaces its process."""
 
         def ask() -> Any:
-            with contextlib.suppress(ConnectionError, http.client.HTTPException):
+            with contextlib.suppress(ConnectionError, http.client.HTTPException, ValueError):
                 return self.control_get("/stats")
 
         return eventually(ask, about="the control endpoint answers")

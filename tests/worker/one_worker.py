@@ -1,4 +1,6 @@
-"""A worker as the master forks it, in a process of its own: python -m tests.worker.one_worker FOLDER MASTER_PID TABLE_FD.
+"""A worker as the master forks it, in a process of its own.
+
+Run as python -m tests.worker.one_worker FOLDER MASTER_PID TABLE_FD.
 
 Prints the port when everything is handed over. The exit code is the worker's.
 """
