@@ -15,6 +15,7 @@ MAGIC: Final = int.from_bytes(b"gproxyT\0", "little")
 LAYOUT_VERSION: Final = 2
 CELL_BYTES: Final = 8
 LINE_CELLS: Final = 8
+PAGE_CELLS: Final = 512
 
 # Header, written once by `Table.create`.
 HEADER_MAGIC: Final = 0
@@ -235,7 +236,7 @@ class Regions(NamedTuple):
 
     @classmethod
     def of(cls, slots: int, rows: int) -> "Regions":
-        """Lay the regions out one behind the other.
+        """Lay the regions out one behind the other, each from a page of its own on.
 
         Those with a part per slot have the slots in the outer order, but for limits: there all slots are read at once.
         """
@@ -256,5 +257,5 @@ class Regions(NamedTuple):
         )
         starts = [GLOBAL_END]
         for size in sizes:
-            starts.append(starts[-1] + size)
+            starts.append(-(-(starts[-1] + size) // PAGE_CELLS) * PAGE_CELLS)
         return cls(*starts)
