@@ -60,6 +60,8 @@ setup(
             "pytest-xdist>=3.5",
             "ruff>=0.5",
             "trustme>=1.1",
+            "types-gevent",
+            "types-greenlet",
             "types-psutil",
             "types-PyYAML",
         ],
