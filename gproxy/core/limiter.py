@@ -25,9 +25,11 @@ from math import ceil
 from typing import Any, Final, Self
 
 _NS: Final = 1_000_000_000
-#: Requests come when they come: so much of the time that overload leaves unused is made up for, and twice as long a
-#: refusal is remembered as overload. At least one unit.
+#: Requests come when they come, and machines falter: so much of the time that overload leaves unused is made up for,
+#: and twice as long a refusal is remembered as overload. It is one unit or the first of these, but up to the second
+#: where that is no more than half a burst.
 _SLACK_NS: Final = 20_000_000
+_MOST_SLACK_NS: Final = 250_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Limit:
         unit_ns = max(1, round(per_s * _NS / rate))
         ahead_ns = ((burst or rate) - 1) * unit_ns
         tag = hash((unit_ns, ahead_ns)) % (1 << 64) or 1  # of numbers: the same in every process
-        return cls(rate, unit_ns, ahead_ns, max(unit_ns, _SLACK_NS), tag)
+        return cls(rate, unit_ns, ahead_ns, max(unit_ns, _SLACK_NS, min(ahead_ns // 2, _MOST_SLACK_NS)), tag)
 
     def decide(self, now: int, epoch: int, due: int, refused: int) -> tuple[int, int]:
         """Decide on a request that comes `now`; `due` is the theoretical arrival time, the rest as in a share.

@@ -47,7 +47,7 @@ async def _run(
     lines: Callable[[int], str],
     connections: int,
 ) -> None:
-    streams = [await asyncio.open_connection(*address) for _ in range(connections)]
+    streams = await asyncio.gather(*(asyncio.open_connection(*address) for _ in range(connections)))
     clock = asyncio.get_running_loop().time
     start, total = clock() + 0.1, int(per_s * seconds)
 

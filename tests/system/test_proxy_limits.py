@@ -54,8 +54,8 @@ def load(gateway: Gateway, *, addresses: int) -> Outcome:
 
 def check_nobody_waited(outcome: Outcome) -> None:
     assert {status for _, status, _ in outcome.answers} == {200, 429}
-    assert outcome.took_s(429, 0.9) < 0.1
-    assert outcome.took_s(200, 0.9) < 0.1
+    assert outcome.took_s(429, 0.5) < 0.05
+    assert outcome.took_s(200, 0.5) < 0.05
 
 
 def test_eight_workers_let_through_what_one_server_may_have(echo: EchoBackend, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_eight_workers_let_through_what_one_server_may_have(echo: EchoBackend, t
         outcome = load(gateway, addresses=1)
         assert outcome.count(200) == pytest.approx(PER_S * SECONDS, rel=0.02)
         check_nobody_waited(outcome)
-        assert sum(worker["requests"] > 0 for worker in gateway.workers()) > 1, "several workers share the limit"
+        assert sum(worker["requests"] > 0 for worker in gateway.workers()) > 2, "it was not one worker alone"
 
 
 def test_the_same_limit_divided_among_a_thousand_addresses(echo: EchoBackend, tmp_path: Path) -> None:
