@@ -245,15 +245,21 @@ class Client(Link):
         self.deadlines.set(self, monotonic() + LINGER_S)
 
     def _discard(self) -> None:
-        try:
-            data = self._recv(RECV_BYTES)
-        except WOULD_BLOCK:
+        data = self._read_now()
+        if data is None:
             return
-        except OSError:
-            data = b""
         self.lingers -= len(data)
         if not data or self.lingers <= 0:
             self.close()
+
+    def _read_now(self) -> bytes | None:
+        """Return what is there, b"" at the end of the connection however it came, None when there is nothing."""
+        try:
+            return self._recv(RECV_BYTES)
+        except WOULD_BLOCK:
+            return None
+        except OSError:
+            return b""
 
     def _look_for_end(self) -> None:
         """The socket is readable during an exchange: the client is ahead of us, or it has gone.
@@ -264,12 +270,9 @@ class Client(Link):
         if self.owes_body or len(self.buffer) >= RECV_BYTES:
             self.disarm()
             return
-        try:
-            data = self._recv(RECV_BYTES)
-        except WOULD_BLOCK:
+        data = self._read_now()
+        if data is None:
             return
-        except OSError:
-            data = b""
         self.buffer += data
         if not data:
             self.disarm()
