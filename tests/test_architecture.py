@@ -240,6 +240,8 @@ def text_files() -> Iterator[tuple[Path, str]]:
         path for name in ("gproxy", "scripts", "tests", "conf", "docs", ".ci") for path in (ROOT / name).rglob("*")
     ]
     for path in sorted([*below, *ROOT.glob("*.*"), ROOT / ".gitignore"]):
+        if path.name == ".git":  # in a worktree: a file with a path
+            continue
         if path.is_file() and path.suffix not in (".pyc", ".png") and "egg-info" not in str(path):
             yield path.relative_to(ROOT), path.read_text(encoding="utf-8", errors="replace")
 
