@@ -12,9 +12,9 @@ import logging
 import os
 import re
 import time
-from typing import Final
+from typing import Final, Protocol
 
-from gproxy.settings import Settings
+from gproxy.settings import LogSection
 
 #: Values that need no quotes; all others are written as JSON strings, which also keeps them on one line.
 _PLAIN: Final = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f]+")
@@ -76,7 +76,15 @@ class LineHandler(logging.Handler):
         super().close()
 
 
-def setup(settings: Settings, role: str, slot: int = -1) -> None:
+class HasLog(Protocol):
+    """Settings of any of our programs: all have the section [log]."""
+
+    @property
+    def log(self) -> LogSection:
+        """What to log, and where."""
+
+
+def setup(settings: HasLog, role: str, slot: int = -1) -> None:
     """Make this process log as `role` (a worker as `worker-SLOT`). Raises OSError for a file it cannot open.
 
     Called again it replaces the earlier setup, so a forked child and a reload may call it.

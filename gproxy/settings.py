@@ -1,31 +1,24 @@
-"""The INI file: one table of keys, parsed whole, every problem reported at once.
+"""The settings of a node: `KEYS` says for each key its parser, its default (as INI text) and its meaning.
 
-`KEYS` says for each key its parser, its default (as INI text) and its meaning; `conf/gproxy.ini` is that
-table written out. A parser raises ValueError with the rest of the sentence "[section] key = value: ...".
+`conf/gproxy.ini` is that table written out; `settings_table` reads it.
 """
 
-import configparser
-import difflib
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from gproxy import settings_table
 from gproxy import settings_values as values
+from gproxy.settings_table import Key, Sections, SettingsError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+__all__ = ["DEFAULT_PATH", "KEYS", "SECTIONS", "Key", "Settings", "SettingsError", "load"]
+
 #: Used when `gproxy` is started without -c and this file exists.
 DEFAULT_PATH: Final = Path("conf/gproxy.ini")
-
-
-class SettingsError(Exception):
-    """The settings cannot be used. `problems` has one line per problem, with section, key and value."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +106,7 @@ class Settings:
     filters: FiltersSection
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One INI key: `default` is INI text, `doc` one line for people."""
-
-    section: str
-    name: str
-    parse: Callable[[str], object]
-    default: str
-    doc: str
-
-
-SECTIONS: Final[Mapping[str, Callable[..., Any]]] = {
+SECTIONS: Final[Sections] = {
     "gproxy": GproxySection,
     "store": StoreSection,
     "log": LogSection,
@@ -188,69 +170,7 @@ def load(path: Path | None, overrides: Mapping[str, Mapping[str, str]] | None = 
     """
     if path is None and DEFAULT_PATH.exists():
         path = DEFAULT_PATH
-    texts, problems = _read(path) if path is not None else ({}, [])
-    for section, keys in (overrides or {}).items():
-        texts.setdefault(section, {}).update(keys)
-    problems += _unknown(texts)
-    parsed: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
-    for key in KEYS:
-        text = texts.get(key.section, {}).get(key.name, key.default).strip()
-        try:
-            parsed[key.section][key.name] = key.parse(text)
-        except ValueError as error:
-            problems.append(f"[{key.section}] {key.name} = {text}: {error}")
-    if problems:
-        raise SettingsError(problems)
-    settings = Settings(**{section: build(**parsed[section]) for section, build in SECTIONS.items()})
+    settings = Settings(**settings_table.load(KEYS, SECTIONS, path, overrides))
     if settings.control.bind in settings.gproxy.bind and not settings.control.bind.endswith(":0"):
         raise SettingsError([f"[control] bind = {settings.control.bind}: is also one of [gproxy] bind"])
     return settings
-
-
-def _read(path: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Return the texts by section and key, and what is wrong with the file as a file."""
-    parser = configparser.ConfigParser(
-        interpolation=None,
-        inline_comment_prefixes=("#", ";"),
-        default_section="",
-        empty_lines_in_values=False,
-    )
-    problems: list[str] = []
-    try:
-        parser.read_string(path.read_text("utf-8"), str(path))
-    except OSError as error:
-        problems.append(f"{path}: cannot be read: {error.strerror}")
-    except UnicodeDecodeError as error:
-        problems.append(f"{path}: is not UTF-8 text: byte {error.start}")
-    except configparser.DuplicateOptionError as error:
-        problems.append(f"{path} line {error.lineno}: [{error.section}] {error.option} is given twice")
-    except configparser.DuplicateSectionError as error:
-        problems.append(f"{path} line {error.lineno}: [{error.section}] is given twice")
-    except configparser.MissingSectionHeaderError as error:
-        problems.append(f"{path} line {error.lineno}: there is no [section] above this line")
-    except configparser.ParsingError as error:
-        problems.extend(f"{path} line {line}: is not key = value: {text}" for line, text in error.errors)
-    if problems:  # what was read up to there is half a file
-        return {}, problems
-    return {section: dict(parser[section]) for section in parser.sections()}, []
-
-
-def _unknown(texts: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Name every section and key that does not exist, with what may have been meant."""
-    problems = []
-    for section, keys in texts.items():
-        if section not in SECTIONS:
-            problems.append(f"[{section}]: unknown section{_meant(section, SECTIONS, '[{}]')}")
-            continue
-        known = [key.name for key in KEYS if key.section == section]
-        for name, text in keys.items():
-            if name not in known:
-                elsewhere = [f"[{key.section}] {key.name}" for key in KEYS if key.name == name]
-                hint = _meant(name, known, "{}") or (f"; it belongs in {elsewhere[0]}" if elsewhere else "")
-                problems.append(f"[{section}] {name} = {text}: unknown key{hint}")
-    return problems
-
-
-def _meant(word: str, known: Mapping[str, object] | list[str], form: str) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {form.format(close[0])}?" if close else ""

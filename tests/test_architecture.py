@@ -27,7 +27,8 @@ PURE_IMPORTS = frozenset(
 MAY_IMPORT = {
     "gproxy.core": (),
     "gproxy.settings_values": (),
-    "gproxy.settings": ("gproxy.settings_values",),
+    "gproxy.settings_table": (),
+    "gproxy.settings": ("gproxy.settings_table", "gproxy.settings_values"),
     "gproxy.logs": ("gproxy.settings",),
     "gproxy.shared": ("gproxy.core",),
     "gproxy.role": ("gproxy.settings", "gproxy.shared"),

@@ -81,32 +81,6 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("workers = 1\n", "line 1: there is no [section] above this line"),
-        ("[log]\nlevel = info\nlevel = debug\n", "line 3: [log] level is given twice"),
-        ("[log]\n[log]\n", "line 2: [log] is given twice"),
-        ("[log]\nlevel info\n", "line 2: is not key = value: 'level info\\n'"),
-    ],
-)
-def test_a_file_that_is_no_ini_names_the_line(tmp_path: Path, text: str, problem: str) -> None:
-    assert problems_of(tmp_path, text) == [f"{tmp_path}/gproxy.ini {problem}"]
-
-
-def test_an_unreadable_file_is_one_problem(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError) as caught:
-        load(tmp_path / "none.ini")
-    assert caught.value.problems == [f"{tmp_path}/none.ini: cannot be read: No such file or directory"]
-    (tmp_path / "bytes.ini").write_bytes(b"[log]\nlevel = \xff\n")
-    with pytest.raises(SettingsError, match="is not UTF-8 text: byte 14"):
-        load(tmp_path / "bytes.ini")
-
-
-def test_comments_beside_values_are_no_part_of_them(tmp_path: Path) -> None:
-    assert load(written(tmp_path, "[gproxy]\nworkers = 4  ; four\n")).gproxy.workers == 4
-
-
 def test_the_control_address_cannot_be_a_public_one(tmp_path: Path) -> None:
     assert problems_of(tmp_path, "[gproxy]\nbind = :9900\n[control]\nbind = :9900\n") == [
         "[control] bind = :9900: is also one of [gproxy] bind"
