@@ -3,7 +3,8 @@
 from typing import Any
 
 from gproxy.core.breaker import Breaker
-from gproxy.core.model import CircuitBreaker, normalised
+from gproxy.core.model import normalised
+from gproxy.core.model.protection import CircuitBreaker
 
 
 def breaker(**fields: Any) -> Breaker:

@@ -4,7 +4,8 @@ import pytest
 
 from gproxy.core.health import Pace
 from gproxy.core.health_check import Check, Fault, HttpQuestion, body_test, compile_check
-from gproxy.core.model import HealthCheck, normalised
+from gproxy.core.model import normalised
+from gproxy.core.model.protection import HealthCheck
 
 HOST = b"Host: 10.0.0.1:80\r\n"
 

@@ -1,7 +1,7 @@
 import pytest
 
-from gproxy.core.model import Retry as Document
 from gproxy.core.model import normalised
+from gproxy.core.model.protection import Retry as Document
 from gproxy.core.retry import IDEMPOTENT, Retry, has_budget
 
 

@@ -1,0 +1,58 @@
+"""What callers see: APIs and the nodes that answer for them."""
+
+from typing import Annotated, Final, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, Field, model_validator
+
+from gproxy.core import grammar
+from gproxy.core.model.base import MOST, HeaderEdits, Name, Part, Set, Timeouts
+from gproxy.core.model.protection import CircuitBreaker, Queue, RateLimit, Retry
+from gproxy.core.pattern import Pattern
+
+MOST_PRIORITY: Final = 1_000_000
+
+T = TypeVar("T")
+# Strict about the items, but a JSON array arrives as a list.
+ExactlyOne = Annotated[tuple[T, ...], Field(strict=False, min_length=1, max_length=1)]
+
+
+def _path(text: str) -> str:
+    Pattern.parse(text)
+    return text
+
+
+class Node(Part):
+    """Where an API sends a request."""
+
+    cluster: Name
+
+
+class Api(Part):
+    """What callers see. Empty `hosts` and `methods` match all; a higher `priority` comes first.
+
+    At most `max_concurrency` requests (0: no limit) are in flight on a node; more wait in the `queue`, if there is one.
+    """
+
+    name: Name
+    hosts: Set[Annotated[str, AfterValidator(grammar.host_pattern)]] = ()
+    methods: Set[Annotated[str, AfterValidator(grammar.method)]] = ()
+    path: Annotated[str, AfterValidator(_path)]
+    priority: Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)] = 0
+    status: Literal["up", "down"] = "up"
+    preserve_host: bool = True
+    request_headers: HeaderEdits = HeaderEdits()
+    response_headers: HeaderEdits = HeaderEdits()
+    rate_limit: RateLimit | None = None
+    max_concurrency: Annotated[int, Field(ge=0, le=MOST)] = 0
+    queue: Queue | None = None
+    circuit_breaker: CircuitBreaker | None = None
+    retry: Retry | None = None
+    timeouts: Timeouts = Timeouts()
+    nodes: ExactlyOne[Node]
+    tags: Set[Name] = ()
+
+    @model_validator(mode="after")
+    def _has_what_it_waits_for(self) -> Self:
+        if self.queue is not None and not self.max_concurrency:
+            raise ValueError("queue is given, but max_concurrency is 0: nobody has to wait")
+        return self

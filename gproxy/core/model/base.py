@@ -1,0 +1,58 @@
+"""What all documents are made of: the base class and the types of single values."""
+
+from typing import Annotated, Final, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from gproxy.core import grammar
+
+#: Largest number of a limit: far above any use, far below what a counter cell holds.
+MOST: Final = 1_000_000_000
+
+
+def in_order(edits: dict[str, str]) -> dict[str, str]:
+    """Put header fields in one order: they are independent, and equal edits must give equal documents."""
+    return dict(sorted(edits.items()))
+
+
+T = TypeVar("T")
+Name = Annotated[str, AfterValidator(grammar.name)]
+HeaderName = Annotated[str, AfterValidator(grammar.header_name)]
+HeaderValue = Annotated[str, AfterValidator(grammar.header_value)]
+HeaderFields = Annotated[dict[HeaderName, HeaderValue], AfterValidator(in_order)]
+FileName = Annotated[str, AfterValidator(grammar.file_name)]
+Seconds = Annotated[float, Field(ge=0, le=MOST)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+# Strict about the items, but a JSON array arrives as a list.
+Set = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(grammar.unique)]
+
+
+class Part(BaseModel):
+    """What all documents have in common: no unknown field, no guessed types, no change once built."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Timeouts(Part):
+    """Deadlines in seconds: None falls back to the next wider setting (API, cluster, INI), 0 is no limit."""
+
+    connect_s: Seconds | None = None
+    response_s: Seconds | None = None
+    total_s: Seconds | None = None
+
+
+class HeaderEdits(Part):
+    """Edits of header fields, in the order remove, set (replaces the field), add (beside the field)."""
+
+    set: HeaderFields = {}
+    add: HeaderFields = {}
+    remove: Set[HeaderName] = ()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        for names in (self.set, self.add, self.remove):
+            grammar.unique(tuple(name.lower() for name in names))
+        both = {name.lower() for name in self.set} & {name.lower() for name in self.remove}
+        if both:
+            raise ValueError(f'"{min(both)}" is in set and in remove: set already replaces it')
+        return self

@@ -1,0 +1,45 @@
+from typing import Any
+
+import pytest
+
+from gproxy.core.model import MODELS, normalised
+from tests.core.model.entities import API, problem_of
+
+
+def test_an_api_with_every_default() -> None:
+    edits: dict[str, Any] = {"set": {}, "add": {}, "remove": []}
+    assert normalised(MODELS["api"].model_validate(API)) == {
+        "name": "all",
+        "hosts": [],
+        "methods": [],
+        "path": "/*",
+        "priority": 0,
+        "status": "up",
+        "preserve_host": True,
+        "request_headers": edits,
+        "response_headers": edits,
+        "rate_limit": None,
+        "max_concurrency": 0,
+        "queue": None,
+        "circuit_breaker": None,
+        "retry": None,
+        "timeouts": {"connect_s": None, "response_s": None, "total_s": None},
+        "nodes": [{"cluster": "users"}],
+        "tags": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "document", "reason"),
+    [
+        ("api", {**API, "path": "no-slash"}, "path"),
+        ("api", {**API, "hosts": ["A.de", "a.de"]}, "listed twice"),
+        ("api", {**API, "nodes": []}, "at least 1"),
+        ("api", {**API, "nodes": [{"cluster": "a"}, {"cluster": "b"}]}, "at most 1"),
+        ("api", {**API, "request_headers": {"set": {"X": "1"}, "remove": ["x"]}}, "already replaces"),
+        ("api", {**API, "request_headers": {"set": {"X": "1", "x": "2"}}}, "listed twice"),
+        ("api", {**API, "timeouts": {"total_s": -1}}, "greater than or equal to 0"),
+    ],
+)
+def test_refused(kind: str, document: dict[str, Any], reason: str) -> None:
+    assert reason in problem_of(kind, document)
