@@ -46,6 +46,14 @@ class StoreSection:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeSection:
+    """[node]: who this node is among those that follow the same store."""
+
+    id: str
+    control: str
+
+
+@dataclass(frozen=True, slots=True)
 class LogSection:
     """[log]: `file` is a path or "-"; `access` a path, "-" or "off"."""
 
@@ -99,6 +107,7 @@ class Settings:
 
     gproxy: GproxySection
     store: StoreSection
+    node: NodeSection
     log: LogSection
     limits: LimitsSection
     timeouts: TimeoutsSection
@@ -109,6 +118,7 @@ class Settings:
 SECTIONS: Final[Sections] = {
     "gproxy": GproxySection,
     "store": StoreSection,
+    "node": NodeSection,
     "log": LogSection,
     "limits": LimitsSection,
     "timeouts": TimeoutsSection,
@@ -136,6 +146,9 @@ KEYS: Final = (
     Key("store", "ca_file", values.optional_path, "", "Certificates that etcd is checked against (PEM)."),
     Key("store", "cert_file", values.optional_path, "", "Client certificate for etcd (PEM)."),
     Key("store", "key_file", values.optional_path, "", "Key of the client certificate (PEM)."),
+    Key("node", "id", values.name, "", "Name of this node among all; empty: one is made up and kept in run_dir."),
+    Key("node", "control", values.text, "",
+        "Address at which others reach [control] bind, when it is not that one: host:port."),
     Key("log", "level", values.one_of("debug", "info", "warning", "error"), "info",
         "debug, info, warning or error."),
     Key("log", "file", values.log_target("-"), "-", "Program log: - (standard error) or a path."),

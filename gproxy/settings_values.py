@@ -14,6 +14,7 @@ SHORTEST_HANG_S: Final = 2
 #: sockaddr_un.sun_path holds 108 bytes with its final NUL.
 MAX_UNIX_PATH_BYTES: Final = 107
 
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _ETCD_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
@@ -22,6 +23,13 @@ _BIND_FORMS: Final = "must be host:port, [v6]:port, :port or unix:/path"
 
 def text(value: str) -> str:
     """Accept anything."""
+    return value
+
+
+def name(value: str) -> str:
+    """Check a name, empty meaning none."""
+    if value and not _NAME.fullmatch(value):
+        raise ValueError("must be of letters, digits and . _ : -, at most 128 of them")
     return value
 
 

@@ -11,6 +11,8 @@ from gproxy import settings_values as values
     ("parse", "text", "expected"),
     [
         (values.text, "", ""),
+        (values.name, "", ""),
+        (values.name, "web-1.example:9", "web-1.example:9"),
         (values.path, "run", Path("run")),
         (values.optional_path, "", None),
         (values.optional_path, "a/b", Path("a/b")),
@@ -41,6 +43,7 @@ def test_good_values(parse: Callable[[str], object], text: str, expected: object
 @pytest.mark.parametrize(
     ("parse", "text", "reason"),
     [
+        (values.name, "a b", "must be of letters, digits and . _ : -, at most 128 of them"),
         (values.path, "", "must be a path"),
         (values.whole, "-1", "whole number, 0 or more"),
         (values.whole, "²", "whole number, 0 or more"),

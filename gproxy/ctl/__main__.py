@@ -1,5 +1,6 @@
 """Start of `gproxyctl`: arguments in, exit code out (0 done, 1 failure, 2 wrong arguments or configuration)."""
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ from gproxy.ctl.arguments import parser
 from gproxy.ctl.commands import NoSuchObject
 from gproxy.ctl.files import FileError
 from gproxy.ctl.node import BadAddress, NodeError
+from gproxy.ctl.nodes import NotApplied
 from gproxy.settings import SettingsError
+from gproxy.store.access import NOBODY, Access
 from gproxy.store.base import StoreError
 from gproxy.store.edit import Rejected
 from gproxy.store.open import BadStoreUrl
@@ -21,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     arguments = parser().parse_args(argv)
     try:
-        arguments.run(arguments, arguments.store or settings.load(arguments.ini).store.url)
+        _locate(arguments)
+        arguments.run(arguments, arguments.store)
         sys.stdout.flush()
     except Rejected as error:
         count = len(error.problems)
@@ -31,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(WRONG, *error.problems)
     except (FileError, BadStoreUrl, BadAddress) as error:
         return _fail(WRONG, str(error))
-    except (StoreError, NoSuchObject, NodeError) as error:
-        return _fail(FAILED, str(error))
+    except (StoreError, NoSuchObject, NodeError, NotApplied) as error:
+        return _fail(FAILED, *str(error).splitlines())
     except BrokenPipeError:
         # Nobody reads on (`| head`): leave quietly, also when the interpreter flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -40,6 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return FAILED
     return DONE
+
+
+def _locate(arguments: argparse.Namespace) -> None:
+    """Add the store's URL and the access to it: from the command line, else from the INI. Raises SettingsError."""
+    arguments.access = NOBODY
+    if not arguments.store or arguments.ini or arguments.store.startswith("etcd://"):
+        store = settings.load(arguments.ini).store
+        arguments.access = Access.of(store)
+        arguments.store = arguments.store or store.url
 
 
 def _fail(code: int, *lines: str) -> int:

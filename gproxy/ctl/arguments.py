@@ -8,10 +8,13 @@ from pathlib import Path
 from gproxy.core.schema import KINDS, PLURALS
 from gproxy.ctl import commands
 from gproxy.ctl.files import FORMATS, STDIN
+from gproxy.ctl.nodes import nodes
 from gproxy.ctl.status import status
 
 #: How many entries `history` shows unless told otherwise: what fits a screen.
 HISTORY_SHOWN = 20
+#: How long `--wait` waits: nodes need a fraction of a second, so longer means that one has a problem.
+WAIT_S = 30.0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,6 +50,14 @@ def _add_writing(
     signed = argparse.ArgumentParser(add_help=False)
     signed.add_argument("--comment", default="", help="why, for the history")
     signed.add_argument("--author", default=_login_name(), help="who, for the history (%(default)s)")
+    signed.add_argument(
+        "--wait",
+        nargs="?",
+        type=float,
+        const=WAIT_S,
+        metavar="S",
+        help=f"return when every worker of every node runs it; fail after S seconds ({WAIT_S:g})",
+    )
     both = [shared, signed]
 
     apply = actions.add_parser(
@@ -94,6 +105,10 @@ def _add_reading(
     history.add_argument("name", nargs="?", metavar="NAME", help="only the changes of this object, in full")
     history.add_argument("--limit", type=int, default=HISTORY_SHOWN, metavar="N", help="(%(default)s)")
     history.set_defaults(run=commands.history)
+
+    fleet = actions.add_parser("nodes", parents=[shared], help="show the nodes that follow the store")
+    fleet.add_argument("--format", choices=sorted(FORMATS), help="all that is known of them, as a document")
+    fleet.set_defaults(run=nodes)
 
     watch = actions.add_parser("status", parents=[shared], help="show a running node, refreshing until Ctrl-C")
     watch.add_argument(

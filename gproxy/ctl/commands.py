@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gproxy.core.change import Objects, described, summary
 from gproxy.core.schema import KINDS, PLURALS, collect
-from gproxy.ctl import files
+from gproxy.ctl import files, nodes
 from gproxy.store import edit
 from gproxy.store.base import ABSENT, Conflict, State, Store, StoreMissing, Write
 from gproxy.store.edit import Rejected
@@ -36,9 +36,9 @@ def apply(arguments: argparse.Namespace, url: str) -> None:
         return {**state.documents(), **objects}
 
     if arguments.dry_run:
-        _foretell(_state(url), wish)
+        _foretell(_state(arguments, url), wish)
         return
-    with open_store(url, create=True) as store:
+    with open_store(url, create=True, access=arguments.access) as store:
         _carry_out(store, wish, arguments, arguments.comment)
 
 
@@ -54,7 +54,7 @@ def put(arguments: argparse.Namespace, url: str) -> None:
         documents = state.documents()
         return {**documents, arguments.kind: {**documents.get(arguments.kind, {}), name: document}}
 
-    with open_store(url, create=True) as store:
+    with open_store(url, create=True, access=arguments.access) as store:
         _carry_out(store, wish, arguments, arguments.comment)
 
 
@@ -68,13 +68,13 @@ def delete(arguments: argparse.Namespace, url: str) -> None:
         left = {name: item for name, item in documents[arguments.kind].items() if name != arguments.name}
         return {**documents, arguments.kind: left}
 
-    with open_store(url) as store:
+    with open_store(url, access=arguments.access) as store:
         _carry_out(store, wish, arguments, arguments.comment)
 
 
 def rollback(arguments: argparse.Namespace, url: str) -> None:
     """Make everything as it was at a revision, as a new revision."""
-    with open_store(url) as store:
+    with open_store(url, access=arguments.access) as store:
 
         def wish(state: State) -> Objects:
             return store.state_at(arguments.revision)
@@ -88,7 +88,7 @@ def rollback(arguments: argparse.Namespace, url: str) -> None:
 
 def export(arguments: argparse.Namespace, url: str) -> None:
     """Show everything as a file for `apply`."""
-    with open_store(url) as store:
+    with open_store(url, access=arguments.access) as store:
         state = store.read()
     print(files.render(_lists(state.documents(), KINDS), arguments.format), end="")
     _remark(f"revision {state.revision}")
@@ -97,7 +97,7 @@ def export(arguments: argparse.Namespace, url: str) -> None:
 def get(arguments: argparse.Namespace, url: str) -> None:
     """Show one object, or all of a kind."""
     kind, name = arguments.kind, arguments.name
-    with open_store(url) as store:
+    with open_store(url, access=arguments.access) as store:
         if name is None:
             state = store.read()
             print(files.render(_lists(state.documents(), [kind]), arguments.format), end="")
@@ -112,7 +112,7 @@ def get(arguments: argparse.Namespace, url: str) -> None:
 
 def history(arguments: argparse.Namespace, url: str) -> None:
     """Show the newest writes; of one object with what changed in it."""
-    with open_store(url) as store:
+    with open_store(url, access=arguments.access) as store:
         entries = store.history(arguments.kind, arguments.name, arguments.limit)
     if not entries:
         _remark("there is no history yet" if arguments.kind is None else "there is no history of that object")
@@ -126,13 +126,15 @@ def history(arguments: argparse.Namespace, url: str) -> None:
 
 
 def _carry_out(store: Store, wish: edit.Wish, arguments: argparse.Namespace, comment: str) -> None:
-    """Write, and tell what changed."""
+    """Write, tell what changed, and wait for it to be in effect if that is wanted."""
     written = edit.write(store, wish, arguments.author, comment)
     for change in written.changes[:LISTED]:
         print(f"{change.sign} {change.kind} {change.name}")
     if len(written.changes) > LISTED:
         print(f"... and {len(written.changes) - LISTED} more")
     print(f"{summary(written.changes)}; the store is at revision {written.revision}")
+    if arguments.wait is not None:
+        nodes.wait(store, written.revision, arguments.wait)
 
 
 def _foretell(state: State, wish: edit.Wish) -> None:
@@ -143,10 +145,10 @@ def _foretell(state: State, wish: edit.Wish) -> None:
     print(f"dry run: {summary(changes)}; the store stays at revision {state.revision}")
 
 
-def _state(url: str) -> State:
+def _state(arguments: argparse.Namespace, url: str) -> State:
     """Return the state of the store; a store that is not there yet is empty."""
     try:
-        with open_store(url) as store:
+        with open_store(url, access=arguments.access) as store:
             return store.read()
     except StoreMissing:
         return State(0, {})

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -62,6 +63,7 @@ def run(context: Context) -> int:
         watcher.start(action)
         watchers.append(watcher)
     server.start()
+    context.table.cells[layout.CONTROL_PORT] = _port(context.listeners[0])
     current = _current(context, prober, watch)
     endless = [prober.start(), gevent.spawn(current.follow), gevent.spawn(watch.look_for_ever)]
     while not stopped.wait(HEARTBEAT_S) and os.getppid() == context.master_pid:
@@ -71,6 +73,10 @@ def run(context: Context) -> int:
             return 1
     server.stop(timeout=0)
     return 0
+
+
+def _port(listener: socket.socket) -> int:
+    return 0 if listener.family == socket.AF_UNIX else int(listener.getsockname()[1])
 
 
 def _current(context: Context, prober: Prober, watch: Watch) -> Current:

@@ -35,6 +35,7 @@ SYNC_HEARTBEAT: Final = 13  # monotonic ms
 PUBLISHED_MS: Final = 14  # wall clock (ms since 1970) at which PUBLISHED was last raised
 MONITOR_HEARTBEAT: Final = 16  # monotonic ms
 HEALTH_GENERATION: Final = 17  # raised by each change of a server's health
+CONTROL_PORT: Final = 18  # of the control endpoint, 0 for a unix socket
 MASTER_HEARTBEAT: Final = 24  # monotonic ms
 WORKERS_WANTED: Final = 25  # workers the master means to run now
 SYNC_PID: Final = 26

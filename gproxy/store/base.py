@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from gproxy.core.change import Change
+from gproxy.store.nodes import Registry
 
 Document = Mapping[str, Any]
 Key = tuple[str, str]  # kind, name
@@ -155,6 +156,8 @@ class Store(ABC):
 
     #: The URL of the store in one canonical form, without secrets: two names of one place are equal.
     source: str
+    #: The nodes that follow the store.
+    registry: Registry
 
     @abstractmethod
     def read(self) -> State:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gproxy.store.access import NOBODY, Access
 from gproxy.store.base import WAIT_S, Store
 from gproxy.store.sqlite import SqliteStore
 
@@ -10,7 +11,7 @@ class BadStoreUrl(ValueError):
     """The URL names no store that this version can use."""
 
 
-def open_store(url: str, create: bool = False, wait_s: float = WAIT_S) -> Store:
+def open_store(url: str, create: bool = False, wait_s: float = WAIT_S, access: Access = NOBODY) -> Store:
     """Open the store at `url`: `sqlite:///relative/file` or `sqlite:////absolute/file`.
 
     With `create` an embedded store that is not there yet is made. `wait_s` is how long every use of the store

@@ -30,6 +30,7 @@ from gproxy.store.base import (
     StoreUnavailable,
     Write,
 )
+from gproxy.store.nodes_folder import FolderRegistry
 from gproxy.store.sqlite_file import open_file, translated
 
 #: A change is seen this soon. One look is a `stat` and a read of the WAL's shared memory: a few microseconds.
@@ -45,6 +46,7 @@ class SqliteStore(Store):
     def __init__(self, path: Path, create: bool = False, wait_s: float = WAIT_S) -> None:
         self._path = path.absolute()
         self.source = f"sqlite:///{self._path}"
+        self.registry = FolderRegistry(self._path.with_suffix(".nodes"))
         self._wait_s = wait_s
         self._connection = open_file(self._path, create, wait_s)
         self._file = self._file_now()

@@ -12,17 +12,22 @@ from gproxy import logs
 from gproxy.role import EXIT_BOOT_FAILED, Context
 from gproxy.shared import layout
 from gproxy.shared.rings import RingWriter
-from gproxy.shared.table import now_ms
+from gproxy.shared.table import Table, now_ms
 from gproxy.store.open import BadStoreUrl, canonical
 from gproxy.store.snapshot_file import FILE_NAME
 from gproxy.sync.lookout import Lookout
 from gproxy.sync.publish import Publisher
+from gproxy.sync.register import Registrar
 from gproxy.sync.sources import Source
 
 log = logging.getLogger(__name__)
 
 #: The longest wait for the store at a time: how long a signal, or the master's death, may go unnoticed.
 TURN_S: Final = 0.25
+#: While a new snapshot is on its way to the workers: somebody may wait for it.
+SHORT_TURN_S: Final = 0.02
+#: For so long at most: a worker that cannot load it will not do so while it is being looked at.
+LOADING_MS: Final = 10_000
 
 STOP: Final = frozenset({signal.SIGTERM, signal.SIGQUIT})
 
@@ -43,10 +48,11 @@ def run(context: Context) -> int:
     publisher = Publisher(settings.gproxy.run_dir / FILE_NAME, name, context.table)
     # A node that has never run makes its embedded store; one that has must not take a lost store for an empty one.
     source = Source(settings.store.url, create=not publisher.has_last_good)
+    registrar = Registrar(context)
     try:
         while _goes_on(received, context.master_pid):
             cells[layout.SYNC_HEARTBEAT] = now_ms()
-            state = source.poll(TURN_S)
+            state = source.poll(TURN_S if is_everywhere(context.table) else SHORT_TURN_S)
             if state is not None:
                 publisher.offer(state, time.monotonic())
             else:
@@ -56,9 +62,23 @@ def run(context: Context) -> int:
                 cells[layout.STORE_SEEN_MS] = time.time_ns() // 1_000_000
             cells[layout.SYNC_STATE] = _state(source, publisher)
             lookout.note(source.is_following, now_ms())
+            if source.registry is not None:
+                registrar.tell(source.registry, time.monotonic())
     finally:
+        if source.registry is not None:
+            registrar.leave(source.registry)
         source.close()
     return 0
+
+
+def is_everywhere(table: Table) -> bool:
+    """Tell whether all workers that take requests run what is published, or will not do so soon."""
+    cells = table.cells
+    bases = (table.base(slot) for slot in range(cells[layout.SLOTS_USED]))
+    accepting = (base for base in bases if cells[base + layout.STATE] == layout.STATE_ACCEPTING)
+    if time.time_ns() // 1_000_000 - cells[layout.PUBLISHED_MS] > LOADING_MS:
+        return True
+    return all(cells[base + layout.VERSION] == cells[layout.PUBLISHED] for base in accepting)
 
 
 def _state(source: Source, publisher: Publisher) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gproxy.store.base import Key, News, State, Store, Stored, StoreError
+from gproxy.store.nodes import Registry
 from gproxy.store.open import open_store
 from gproxy.sync.complaint import Complaint
 
@@ -45,6 +46,11 @@ class Source:
     def is_following(self) -> bool:
         """Tell whether the store answered at the last attempt."""
         return self._store is not None
+
+    @property
+    def registry(self) -> Registry | None:
+        """The nodes that follow the same store, None while it cannot be reached."""
+        return self._store.registry if self._store is not None else None
 
     def poll(self, timeout_s: float) -> State | None:
         """Wait at most `timeout_s` for a state and return it when it may be new, else None.

@@ -75,6 +75,8 @@ def test_it_shows_that_it_lives_and_ends_when_told(
     table: Table, listener: Listener, monitor: int, tmp_path: Path
 ) -> None:
     eventually(lambda: table.cells[layout.MONITOR_HEARTBEAT])
+    port = "" if listener.address.startswith("unix:") else listener.address.rpartition(":")[2]
+    assert table.cells[layout.CONTROL_PORT] == int(port or 0)
     idle = connect(listener.address)  # must not hold it up
     os.kill(monitor, signal.SIGTERM)
     assert os.waitstatus_to_exitcode(os.waitpid(monitor, 0)[1]) == 0

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gproxy.core.change import Objects, diff
 from gproxy.store.base import ABSENT, Conflict, Store, UnknownRevision, Write
 from gproxy.store.open import open_store
+from tests.store.test_nodes import a_node
 
 U1 = {"name": "u1", "address": "127.0.0.1:1"}
 U2 = {"name": "u2", "address": "127.0.0.1:2"}
@@ -227,6 +228,18 @@ class StoreContract:
         assert counter.document["weight"] == 80
         assert seen == {"counter", *(f"p{n}-{number}" for n in range(4) for number in range(20))}
         assert [entry.revision for entry in store.history()] == list(range(80, 0, -1))
+
+    def test_nodes_are_listed_until_they_leave(self, store: Store, url: str) -> None:
+        assert store.registry.records() == []
+        store.registry.announce(a_node("n2"))
+        store.registry.announce(a_node("n1"))
+        store.registry.announce(a_node("n2", revision=6))
+        with open_store(url) as other:
+            assert other.registry.nodes() == [a_node("n1"), a_node("n2", revision=6)]
+        store.registry.announce(a_node("n1").left())
+        assert [node.id for node in store.registry.nodes()] == ["n2"]
+        assert [node.has_left for node in store.registry.records()] == [True, False]
+        assert store.read().revision == 0, "nodes are no configuration"
 
     @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(

@@ -1,0 +1,94 @@
+"""The nodes that follow a store: each says who and where it is, and what its workers run.
+
+A node renews its *record* well within `TTL_S`. One that did not is not listed: it is gone, or it cannot reach the
+store, which changes nothing about what it serves. A node that stops leaves a record that says so for `LEFT_S`.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Self
+
+#: A node that has been silent for so long is not listed any more; it renews its record three times as often.
+TTL_S: Final = 10.0
+#: How long the record of a node that has stopped says so: longer than anybody takes to look.
+LEFT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningWorker:
+    """One worker of a node: the store revision that it runs, and its `state` by name (layout.STATE_NAMES)."""
+
+    slot: int
+    pid: int
+    state: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node by its own words. Times are milliseconds since 1970.
+
+    `control` is the address of its control endpoint, `revision` the one that it has published to its workers.
+    `demand` is how many requests a second it gets for each API whose limit all nodes share, `open_until_ms` until
+    when the circuits that it shares are open, by server.
+    """
+
+    id: str
+    control: str
+    host: str
+    pid: int
+    version: str
+    started_ms: int
+    written_ms: int
+    revision: int
+    workers: tuple[RunningWorker, ...] = ()
+    demand: Mapping[str, float] = field(default_factory=dict)
+    open_until_ms: Mapping[str, int] = field(default_factory=dict)
+    has_left: bool = False
+
+    def behind(self, revision: int) -> list[RunningWorker]:
+        """Return the workers that take requests, or will, and do not run this revision or a later one."""
+        return [worker for worker in self.workers if worker.revision < revision and worker.state != "draining"]
+
+    def left(self) -> "Node":
+        """Return the last record of a node that stops."""
+        return replace(self, workers=(), demand={}, open_until_ms={}, has_left=True)
+
+    def document(self) -> dict[str, Any]:
+        """Return the record as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, document: Any) -> Self | None:
+        """Return the node of a record, None when it is not one; fields of newer versions do not matter."""
+        try:
+            known = {name: document[name] for name in cls.__slots__ if name in document}
+            workers = tuple(
+                RunningWorker(*(worker[name] for name in RunningWorker.__slots__)) for worker in document["workers"]
+            )
+            return cls(**{**known, "workers": workers})
+        except (TypeError, KeyError):
+            return None
+
+
+class Registry(ABC):
+    """The records of one store. Every method raises StoreError when the store cannot serve it."""
+
+    @abstractmethod
+    def announce(self, node: Node) -> None:
+        """Write or renew the record of a node."""
+
+    @abstractmethod
+    def records(self) -> list[Node]:
+        """Return the records that are alive, by id, also those of nodes that have just left."""
+
+    def nodes(self) -> list[Node]:
+        """Return the nodes that are there, by id."""
+        return [node for node in self.records() if not node.has_left]
+
+
+def now_ms() -> int:
+    """Return the wall clock in milliseconds."""
+    return time.time_ns() // 1_000_000
