@@ -71,6 +71,7 @@ class LimitsSection:
     head_fields: int
     target_bytes: int
     body_bytes: int
+    buffered_body_bytes: int
     connections: int
 
 
@@ -159,6 +160,8 @@ KEYS: Final = (
     Key("limits", "head_fields", values.whole, "100", "Most fields in a head, else 431 (0: no limit)."),
     Key("limits", "target_bytes", values.whole, "8192", "Longest request target, else 414 (0: no limit)."),
     Key("limits", "body_bytes", values.whole, "0", "Largest request body, else 413 (0: no limit)."),
+    Key("limits", "buffered_body_bytes", values.whole, "1048576",
+        "Largest request body that is held in memory where its content matters, else 413 (0: no limit)."),
     Key("limits", "connections", values.whole, "0", "Most client connections per worker (0: no limit)."),
     Key("timeouts", "head_s", values.seconds, "10", "For a client to send a request head (0: no limit)."),
     Key("timeouts", "body_s", values.seconds, "30", "Between two pieces of a request body (0: no limit)."),

@@ -15,7 +15,7 @@ class GatewayError(Exception):
     """An expected failure that the client is told about as `application/problem+json` (RFC 9457).
 
     `detail` is one sentence for the client: never a backend's internals. `reason` is for the operator's log.
-    `headers` are extra response fields.
+    `headers` are extra response fields, `extra` further members of the document.
     """
 
     status: int = 500
@@ -30,6 +30,7 @@ class GatewayError(Exception):
         self.detail = detail
         self.reason = reason
         self.headers = headers
+        self.extra: dict[str, object] = {}
 
 
 class BadRequest(GatewayError):

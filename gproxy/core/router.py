@@ -101,9 +101,8 @@ class Router:
         `host` is lower case without a port (b"" without one), `path` the raw path without its query. Raises
         ValueError with a reason for a path that must not be matched at all: see path.canonical.
         """
-        has_escapes = _PERCENT in path
         has_dots = _DOT in path and path.find(b"/.") >= 0
-        if has_escapes or has_dots or _BACKSLASH in path or path[:1] != b"/":
+        if has_dots or _PERCENT in path or _BACKSLASH in path or path[:1] != b"/":
             if path == b"*":  # OPTIONS for the server as a whole
                 return None
             path = paths.canonical(path)
@@ -133,8 +132,6 @@ class Router:
             values = match.groups(b"")
         else:
             return best.found
-        if has_escapes:
-            values = tuple([paths.plain(value) for value in values])
         return _new_found(Found, (best.found.target, values))
 
     def allowed(self, host: bytes, path: bytes) -> frozenset[bytes]:

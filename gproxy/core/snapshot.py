@@ -8,154 +8,47 @@ Runtime state (pools, balancer positions) lives elsewhere, keyed by the identiti
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from gproxy.core.backends import Cluster, Document, Endpoint, Server, Timeouts, compile_cluster, compile_server
 from gproxy.core.breaker import Breaker
-from gproxy.core.health import identity
-from gproxy.core.limiter import Limit, Room
+from gproxy.core.errors import GatewayError
+from gproxy.core.limiter import Room
+from gproxy.core.node import After, Node, Terms
 from gproxy.core.pattern import Pattern
-from gproxy.core.request_key import KeyOf, compile_key
 from gproxy.core.retry import Retry
+from gproxy.core.rewrite import Rewrite
 from gproxy.core.router import Route, Router
-from gproxy.core.sticky import Sticky
-
-Document = Mapping[str, Any]
 
 
 class Hooks(NamedTuple):
     """What the filters of one API want to be called with; empty tuples cost nothing."""
 
     before: tuple[Callable[[Any], None], ...] = ()
-    after: tuple[Callable[[Any, bytes], bytes], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Deadlines in seconds; None falls back to the next wider setting (API, cluster, INI)."""
-
-    connect_s: float | None = None
-    response_s: float | None = None
-    total_s: float | None = None
-
-    def over(self, wider: Timeouts) -> Timeouts:
-        """Return these timeouts with the gaps filled from `wider`."""
-        return Timeouts(
-            wider.connect_s if self.connect_s is None else self.connect_s,
-            wider.response_s if self.response_s is None else self.response_s,
-            wider.total_s if self.total_s is None else self.total_s,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """How to speak TLS to a server; file names are read when the first connection is made."""
-
-    verify: bool = True
-    server_name: str | None = None
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where and how to connect: `host` and `port`, or `path` of a unix socket; `tls` None means plain text."""
-
-    host: str
-    port: int
-    path: str
-    tls: Tls | None
-
-    def __str__(self) -> str:
-        if self.path:
-            return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @classmethod
-    def parse(cls, address: str, tls: Tls | None) -> Endpoint:
-        """Build the endpoint of a checked `address`: "host:port", "[v6]:port" or "unix:/path"."""
-        if address.startswith("unix:"):
-            return cls("", 0, address[5:], tls)
-        host, _, port = address.rpartition(":")
-        return cls(host.strip("[]"), int(port), "", tls)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Server:
-    """One backend. Connections belong to its `endpoint`, so a new weight or status keeps the pool.
-
-    `row` is where its figures are kept in shared memory: the same for as long as there is a server of this name.
-    `identity` stands for its name and address: a verdict on another one is not about this server.
-    """
-
-    name: str
-    row: int
-    identity: int
-    weight: int
-    endpoint: Endpoint
-    host_line: bytes
-    is_up: bool
-    is_draining: bool
-    is_backup: bool
-    slow_start_s: float
-    limit: Limit | None
-    room: Room | None
-    breaker: Breaker | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cluster:
-    """Servers of one service: `primary` take the traffic, `backup` only while there is no primary.
-
-    `policy` is the load_balance of the document, `hash_key` what consistent_hash goes by. With `is_in_turns` it is
-    round robin, and nothing looks at the request or the clock. `breaker` is for the servers that have none of their
-    own; `is_guarded` says whether any server has one here, `is_limited` whether any has a rate limit or a maximum of
-    requests in flight.
-    """
-
-    name: str
-    members: tuple[Server, ...]
-    primary: tuple[Server, ...]
-    backup: tuple[Server, ...]
-    policy: str
-    hash_key: KeyOf | None
-    sticky: Sticky[Server] | None
-    is_in_turns: bool
-    retry: Retry | None
-    breaker: Breaker | None
-    is_guarded: bool
-    is_limited: bool
-    timeouts: Timeouts
-
-    def without(self, rows: Set[int]) -> tuple[Server, ...]:
-        """Return who takes the traffic when the servers of these rows are passed over."""
-        usable = tuple(server for server in self.primary if server.row not in rows)
-        return usable or tuple(server for server in self.backup if server.row not in rows)
+    after: tuple[After, ...] = ()
+    failed: tuple[Callable[[Any, GatewayError], None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Api:
-    """What callers see, ready to serve. The timeouts are final, in seconds; 0 means no limit. `row` as in Server.
+    """What callers see, ready to serve. `total_s` is final, 0 means no limit. `row` as in Server.
 
-    With `is_plain` nothing but whose turn it is decides where its requests go, and each goes there once.
+    `after` are the hooks of answers that come from no server; those of a server's are with the node.
     """
 
     name: str
     row: int
     is_up: bool
-    cluster: Cluster
-    is_plain: bool
+    path: Pattern
+    nodes: tuple[Node, ...]
     room: Room | None
-    retry: Retry | None
     breaker: Breaker | None
-    preserve_host: bool
-    connect_s: float
-    response_s: float
     total_s: float
     before: tuple[Callable[[Any], None], ...]
-    after: tuple[Callable[[Any, bytes], bytes], ...]
+    after: tuple[After, ...]
+    failed: tuple[Callable[[Any, GatewayError], None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +116,7 @@ class SnapshotBuilder:
 
     def _still_holds(self, value: Server | Cluster | Route) -> bool:
         if isinstance(value, Route):
-            return self._clusters.get(value.target.cluster.name) is value.target.cluster
+            return all(self._clusters.get(node.cluster.name) is node.cluster for node in value.target.nodes)
         if isinstance(value, Cluster):
             return all(self._servers.get(member.name) is member for member in value.members)
         return True
@@ -233,98 +126,47 @@ class SnapshotBuilder:
             (row,) = rest
             return compile_server(document, row)
         if kind == "cluster":
-            return self._cluster(document)
+            return compile_cluster(document, self._servers)
         if kind == "api":
             (row,) = rest
             return self._api(document, row)
         return None  # a kind that this worker does not serve yet
 
-    def _cluster(self, document: Document) -> Cluster:
-        members = tuple(self._servers[name] for name in document["servers"])
-        up = [server for server in members if server.is_up and server.weight]
-        breaker = Breaker.compiled(document["circuit_breaker"])
-        policy, hash_on = document["load_balance"], document["hash_on"]
-        stays = [server for server in members if server.is_up or server.is_draining]
-        sticky = Sticky[Server].compiled(document["sticky_cookie"], document["name"], stays)
-        return Cluster(
-            name=document["name"],
-            members=members,
-            primary=tuple(server for server in up if not server.is_backup),
-            backup=tuple(server for server in up if server.is_backup),
-            policy=policy,
-            hash_key=compile_key(hash_on) if hash_on else None,
-            sticky=sticky,
-            is_in_turns=policy == "round_robin" and not sticky and not any(server.slow_start_s for server in up),
-            retry=Retry.compiled(document["retry"]),
-            breaker=breaker,
-            is_guarded=breaker is not None or any(server.breaker is not None for server in up),
-            is_limited=any(server.limit is not None or server.room is not None for server in members),
-            timeouts=Timeouts(**document["timeouts"]),
-        )
-
     def _api(self, document: Document, row: int) -> Route:
-        (node,) = document["nodes"]
-        cluster = self._clusters[node["cluster"]]
-        timeouts = Timeouts(**document["timeouts"]).over(cluster.timeouts).over(self._defaults)
         hooks = self._hooks_for(document)
         room = Room.compiled(document["max_concurrency"], document["queue"])
         breaker = Breaker.compiled(document["circuit_breaker"])
-        retry = Retry.compiled(document["retry"]) or cluster.retry
-        breaker = Breaker.compiled(document["circuit_breaker"])
-        chooses_freely = cluster.is_in_turns and not cluster.is_guarded and not cluster.is_limited
+        rewrite, timeouts = document["rewrite"], Timeouts(**document["timeouts"])
+        terms = Terms(
+            timeouts=timeouts,
+            retry=Retry.compiled(document["retry"]),
+            preserve_host=document["preserve_host"],
+            rewrite=Rewrite.compile(rewrite) if rewrite else None,
+            after=hooks.after,
+            is_free=room is None and breaker is None,
+        )
+        nodes = tuple(
+            Node.compiled(node, self._clusters[node["cluster"]], terms, self._defaults) for node in document["nodes"]
+        )
+        path = Pattern.parse(document["path"])
         api = Api(
             name=document["name"],
             row=row,
             is_up=document["status"] == "up",
-            cluster=cluster,
-            is_plain=chooses_freely and retry is None and breaker is None and room is None,
+            path=path,
+            nodes=nodes,
             room=room,
-            retry=retry,
             breaker=breaker,
-            preserve_host=document["preserve_host"],
-            connect_s=timeouts.connect_s or 0,
-            response_s=timeouts.response_s or 0,
-            total_s=timeouts.total_s or 0,
+            total_s=nodes[0].total_s if len(nodes) == 1 else timeouts.over(self._defaults).total_s or 0,
             before=hooks.before,
-            after=hooks.after + _marks(retry, cluster.sticky),
+            after=hooks.after,
+            failed=hooks.failed,
         )
         return Route(
             name=api.name,
             hosts=tuple(document["hosts"]),
             methods=frozenset(method.encode("ascii") for method in document["methods"]),
-            path=Pattern.parse(document["path"]),
+            path=path,
             priority=document["priority"],
             target=api,
         )
-
-
-def _marks(retry: Retry | None, sticky: Sticky[Server] | None) -> tuple[Callable[[Any, bytes], bytes], ...]:
-    """Return the hooks that tell a client of its attempts and its server, no edit of the API before them."""
-    found: list[Callable[[Any, bytes], bytes]] = []
-    if retry is not None and retry.report:
-        found.append(lambda exchange, head: b"%bX-Gateway-Attempts: %d\r\n" % (head, exchange.attempts))
-    if sticky is not None:
-        found.append(lambda exchange, head: sticky.mark(exchange, exchange.server.name, head))
-    return tuple(found)
-
-
-def compile_server(document: Document, row: int) -> Server:
-    """Return the server of a normalised document."""
-    tls = Tls(**document["tls"]) if document["scheme"] == "https" else None
-    endpoint = Endpoint.parse(document["address"], tls)
-    host = "localhost" if endpoint.path else document["address"]
-    return Server(
-        name=document["name"],
-        row=row,
-        identity=identity(document["name"], document["address"], document["scheme"]),
-        weight=document["weight"],
-        endpoint=endpoint,
-        host_line=b"Host: %b\r\n" % host.encode("ascii"),
-        is_up=document["status"] == "up",
-        is_draining=document["status"] == "drain",
-        slow_start_s=document["slow_start_s"],
-        is_backup=document["backup"],
-        limit=Limit.of(document["max_qps"], 1.0, document["burst"]) if document["max_qps"] else None,
-        room=Room.compiled(document["max_connections"], document["queue"]),
-        breaker=Breaker.compiled(document["circuit_breaker"]),
-    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Generic, Protocol, Self, TypeVar
 
-from gproxy.core.request_key import Request, cookie
+from gproxy.core.variables import Request, cookie
 
 
 class Named(Protocol):
@@ -44,7 +44,7 @@ class Sticky(Generic[Server]):
 
     def server(self, request: Request) -> Server | None:
         """Return the server that the request's cookie asks for, None when it names none that there is."""
-        return self.servers.get(cookie(request.field(b"cookie"), self.cookie))
+        return self.servers.get(cookie(request.field(b"cookie"), self.cookie) or b"")
 
     def mark(self, request: Request, server: str, head: bytes) -> bytes:
         """Return a response head with the cookie for the server that answered, unless the client has it already."""

@@ -19,7 +19,7 @@ _KEY = attrgetter("key")
 
 
 class Found(NamedTuple):
-    """The winner's target and the decoded values of its variables, in the order of its `Pattern.names`."""
+    """The winner's target and the values of its variables in canonical form, in the order of its `Pattern.names`."""
 
     target: Any
     values: tuple[bytes, ...]

@@ -3,13 +3,12 @@
 from typing import Protocol
 
 from gproxy.core.limiter import Limit
+from gproxy.core.variables import Request
 
 
-class Exchange(Protocol):
+class Exchange(Request, Protocol):
     """One request in flight, as a filter sees it. All texts are bytes as they came over the wire."""
 
-    method: bytes
-    target: bytes
     #: the edited field lines for the server, each ending in CRLF; None while nobody has edited them
     forward: bytes | None
 
@@ -17,12 +16,11 @@ class Exchange(Protocol):
         """Return the field lines for the server as they stand now, the gateway's own fields included."""
         ...
 
-    def field(self, name: bytes) -> bytes:
-        """Return the first value of the request field `name` (lower case), b"" without one."""
-        ...
+    def whole_body(self) -> bytes:
+        """Return the body of the request without framing, waiting for the rest of it.
 
-    def client_ip(self) -> bytes:
-        """Return the address of the client itself, whatever trusted proxies are in between."""
+        Raises GatewayError (when it is larger than what is held in memory, for example), which a filter lets pass.
+        """
         ...
 
     def count_against(self, limit: Limit, key: bytes | None) -> int:

@@ -19,9 +19,9 @@ import gevent
 from gevent import Greenlet
 from gevent.event import Event
 
+from gproxy.core.backends import Endpoint
 from gproxy.core.health import Health, State, first_delay_s, valid_s
 from gproxy.core.health_check import Check
-from gproxy.core.snapshot import Endpoint
 from gproxy.monitor.probe import Transcript, probe, wall_ms
 from gproxy.monitor.targets import Target
 from gproxy.shared.health import NOTHING, HealthCells, Verdict

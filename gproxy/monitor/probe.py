@@ -18,8 +18,8 @@ from typing import Final
 import gevent
 from geventhttpclient._parser import HTTPParseError, HTTPResponseParser
 
+from gproxy.core.backends import Endpoint
 from gproxy.core.health_check import MOST_BODY_BYTES, SHOWN_BYTES, Check, Fault, HttpQuestion
-from gproxy.core.snapshot import Endpoint
 from gproxy.worker.connector import connector_for
 
 #: A head that is larger is no answer.

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from gproxy.core.backends import Endpoint, compile_server
 from gproxy.core.health_check import Check, compile_check
-from gproxy.core.snapshot import Endpoint, compile_server
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,8 +122,8 @@ def combined_line(exchange: Exchange, trusted: Sequence[Network]) -> bytes:
         exchange.minor,
         exchange.status,
         exchange.sent,
-        _quoted(exchange.field(b"referer")),
-        _quoted(exchange.field(b"user-agent")),
+        _quoted(exchange.field(b"referer") or b""),
+        _quoted(exchange.field(b"user-agent") or b""),
     )
 
 

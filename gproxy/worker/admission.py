@@ -17,7 +17,8 @@ from gproxy.shared.table import Table
 from gproxy.worker.line import Lines
 
 if TYPE_CHECKING:
-    from gproxy.core.snapshot import Api, Server
+    from gproxy.core.backends import Server
+    from gproxy.core.snapshot import Api
     from gproxy.worker.exchange import Exchange
 
 T = TypeVar("T")

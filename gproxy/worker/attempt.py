@@ -16,14 +16,15 @@ from gproxy.core.http1 import ResponseHead
 from gproxy.core.retry import IDEMPOTENT
 from gproxy.shared import layout
 from gproxy.worker.answer import Answers
-from gproxy.worker.connection import ClientGone
 from gproxy.worker.deadlines import NEVER
+from gproxy.worker.link import ClientGone
 from gproxy.worker.relay import relay
 from gproxy.worker.upload import Upload
 from gproxy.worker.upstream import Pool, Upstream, UpstreamBroken
 
 if TYPE_CHECKING:
-    from gproxy.core.snapshot import Api, Server
+    from gproxy.core.backends import Server
+    from gproxy.core.node import Node
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.runtime import Runtime
 
@@ -52,7 +53,7 @@ class Carrier:
     def carry(
         self,
         exchange: Exchange,
-        api: Api,
+        node: Node,
         server: Server,
         on_head: OnHead | None = None,
     ) -> None:
@@ -63,20 +64,20 @@ class Carrier:
         """
         runtime = self._runtime
         pool = runtime.pools.get(server) or runtime.pool(server)
-        request = _request(exchange, api, server)
+        request = _request(exchange, node, server)
         upstream = pool.take(exchange.method in IDEMPOTENT)
         if upstream is not None:
             self._cells[self._reused] += 1
             try:
-                self._converse(exchange, upstream, request, api, on_head)
+                self._converse(exchange, upstream, request, node, on_head)
                 return
             except UpstreamBroken as broken:
                 if not _may_resend(exchange, broken):
                     raise _no_answer(broken) from None
             runtime.count(layout.RESENDS)
-        upstream = self._connect(exchange, pool, api.connect_s)
+        upstream = self._connect(exchange, pool, node.connect_s)
         try:
-            self._converse(exchange, upstream, request, api, on_head)
+            self._converse(exchange, upstream, request, node, on_head)
         except UpstreamBroken as broken:
             raise _no_answer(broken) from None
 
@@ -97,7 +98,7 @@ class Carrier:
         exchange: Exchange,
         upstream: Upstream,
         request: bytes,
-        api: Api,
+        node: Node,
         on_head: OnHead | None,
     ) -> None:
         """Send the request and relay the response; the connection goes back to its pool or is closed.
@@ -110,9 +111,9 @@ class Carrier:
         try:
             upstream.send(request)
             if exchange.left:
-                exchange.upload = Upload(exchange, upstream, api.response_s)
+                exchange.upload = Upload(exchange, upstream, node.response_s)
             else:
-                deadline = monotonic() + (api.response_s or NEVER)
+                deadline = monotonic() + (node.response_s or NEVER)
                 if exchange.deadline < deadline:
                     deadline = exchange.deadline
                 upstream.deadline = deadline
@@ -128,7 +129,11 @@ class Carrier:
                 reusable = _is_complete(exchange, head, len(data) - end)
                 on_head(head.status)
                 reusable = False
-            reusable = relay(exchange, upstream, head, data[end:])
+            receive = exchange.receive
+            if receive is None:
+                reusable = relay(exchange, upstream, head, data[end:])
+            else:
+                reusable = receive(upstream, head, data[end:])
         finally:
             client.waits_for = None
             if exchange.upload is not None and not exchange.upload.done:
@@ -140,12 +145,17 @@ class Carrier:
                 upstream.close()
 
 
-def _request(exchange: Exchange, api: Api, server: Server) -> bytes:
+def _request(exchange: Exchange, node: Node, server: Server) -> bytes:
     """Return the head for the server, and of the body what is at hand."""
     fields = exchange.outgoing()
-    if not api.preserve_host or not exchange.fields.host_value:
+    if not node.preserve_host or not exchange.fields.host_value:
         fields = server.host_line + fields[fields.find(b"\r\n") + 2 if exchange.fields.host_value else 0 :]
-    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, fields, exchange.body)
+    method, target = exchange.method, exchange.target
+    if node.rewrite is not None:
+        target = exchange.rewritten
+    if node.method is not None:
+        method = node.method
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, target, fields, exchange.body)
 
 
 def _may_resend(exchange: Exchange, broken: UpstreamBroken) -> bool:

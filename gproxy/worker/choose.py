@@ -12,12 +12,13 @@ from random import random
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from gproxy.core.backends import Cluster, Server
 from gproxy.core.balance import SmoothRoundRobin, better_of_two, by_chance, least_connections, share
 from gproxy.core.errors import GatewayError, NoServer
 from gproxy.core.hashing import ConsistentHash
-from gproxy.core.snapshot import Api, Cluster, Server
 
 if TYPE_CHECKING:
+    from gproxy.core.node import Node
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.loads import Loads
     from gproxy.worker.runtime import Runtime
@@ -64,13 +65,13 @@ class Chooser:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    def choose(self, exchange: Exchange, api: Api, tried: Collection[Server] = ()) -> Server:
+    def choose(self, exchange: Exchange, node: Node, tried: Collection[Server] = ()) -> Server:
         """Return the server for the next attempt, one of `tried` only when there is no other.
 
         At a limited server the request has its place then. Raises RateLimited, Full or CircuitOpen when there were
         only vetoes, NoServer when there was nobody to ask.
         """
-        runtime, cluster = self._runtime, api.cluster
+        runtime, cluster = self._runtime, node.cluster
         servers = runtime.health.passed_over.get(cluster, cluster.primary or cluster.backup)
         refused: set[Server] = set()
         limited: GatewayError | None = None
@@ -91,7 +92,7 @@ class Chooser:
         if limited is not None:
             raise limited
         if refused:
-            raise runtime.guard.refusal(api, cluster)
+            raise runtime.guard.refusal(exchange, cluster)
         raise NoServer("No server is available for this request.", runtime.health.reason(cluster))
 
     def _proposal(

@@ -18,7 +18,7 @@ from gproxy.core.http1 import (
 )
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.exchange import NO_FIELDS, Exchange
-from gproxy.worker.link import RECV_BYTES, WOULD_BLOCK, Link, LinkBroken
+from gproxy.worker.link import RECV_BYTES, WOULD_BLOCK, ClientGone, Link
 
 if TYPE_CHECKING:
     from gproxy.worker.forwarded import Origin
@@ -37,10 +37,6 @@ _RESET = struct.pack("ii", 1, 0)
 _MOST_IN_A_ROW = 32
 
 _match_request_line = REQUEST_LINE.fullmatch
-
-
-class ClientGone(LinkBroken):
-    """The client closed its connection while its request was in flight (logged as 499)."""
 
 
 class Client(Link):

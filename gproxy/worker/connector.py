@@ -13,7 +13,7 @@ from typing import Any
 import gevent.ssl
 from geventhttpclient.connectionpool import ConnectionPool, SSLConnectionPool
 
-from gproxy.core.snapshot import Endpoint
+from gproxy.core.backends import Endpoint
 from gproxy.worker.link import Wire, tune
 from gproxy.worker.tls import TlsWire, client_context
 

@@ -7,7 +7,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gproxy.core.snapshot import Snapshot, SnapshotBuilder, Timeouts
+from gproxy.core.backends import Timeouts
+from gproxy.core.snapshot import Snapshot, SnapshotBuilder
 from gproxy.filters import hooks_for
 from gproxy.shared import layout
 from gproxy.store import snapshot_file

@@ -15,7 +15,9 @@ from gproxy.worker.relay import ResponseBroken
 from gproxy.worker.series import Series
 
 if TYPE_CHECKING:
-    from gproxy.core.snapshot import Api, Server
+    from gproxy.core.backends import Server
+    from gproxy.core.node import Node
+    from gproxy.core.snapshot import Api
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.record import Recorder
     from gproxy.worker.runtime import Runtime
@@ -31,19 +33,22 @@ class Dispatcher:
         self._carry = Carrier(runtime).carry
 
     def dispatch(self, exchange: Exchange, api: Api) -> None:
-        """Proxy `exchange` through a server of the API's cluster.
+        """Have `exchange` answered by the API's node.
 
         Raises GatewayError while nothing was sent to the client, ResponseBroken afterwards, ClientGone at any time.
         """
-        if api.is_plain:
-            runtime, cluster = self._runtime, api.cluster
+        exchange.node = node = api.nodes[0]
+        if node.rewrite is not None:
+            exchange.rewritten = node.rewrite.target(exchange)
+        if node.is_plain:
+            runtime, cluster = self._runtime, node.cluster
             standing = runtime.standings.get(cluster) or runtime.standing(cluster)
             servers = cluster.primary or cluster.backup
             if runtime.health.passed_over:
                 servers = runtime.health.passed_over.get(cluster, servers)
-            server = standing.turns.pick(servers) or self._choose(exchange, api)
+            server = standing.turns.pick(servers) or self._choose(exchange, node)
             self._recorder.attempt(exchange, server)
-            self._carry(exchange, api, server)
+            self._carry(exchange, node, server)
         elif api.room is None:
             self._guarded(exchange, api)
         else:
@@ -56,32 +61,36 @@ class Dispatcher:
             self._runtime.guard.watch_api(exchange, api, api.breaker, self._get_answer)
 
     def _get_answer(self, exchange: Exchange, api: Api) -> None:
-        if api.retry is None:
-            self._attempt(exchange, api, self._server_for(exchange, api), None)
-        else:
-            self._until_answered(exchange, api, api.retry)
+        self.send(exchange, exchange.node)
 
-    def _server_for(self, exchange: Exchange, api: Api, tried: Sequence[Server] = ()) -> Server:
+    def send(self, exchange: Exchange, node: Node) -> None:
+        """Have `exchange` answered by a server of the node's cluster; raises what `dispatch` does."""
+        if node.retry is None:
+            self._attempt(exchange, node, self._server_for(exchange, node), None)
+        else:
+            self._until_answered(exchange, node, node.retry)
+
+    def _server_for(self, exchange: Exchange, node: Node, tried: Sequence[Server] = ()) -> Server:
         """Return the server for an attempt, after waiting for a place there where servers have queues."""
-        if not api.cluster.is_limited:
-            return self._choose(exchange, api, tried)
-        return self._runtime.admission.wait_for(exchange, lambda: self._choose(exchange, api, tried))
+        if not node.cluster.is_limited:
+            return self._choose(exchange, node, tried)
+        return self._runtime.admission.wait_for(exchange, lambda: self._choose(exchange, node, tried))
 
     # -- one attempt -------------------------------------------------------------------------------------------
 
-    def _attempt(self, exchange: Exchange, api: Api, server: Server, on_head: OnHead | None) -> None:
+    def _attempt(self, exchange: Exchange, node: Node, server: Server, on_head: OnHead | None) -> None:
         """Make one attempt, which gives its place at a limited server back when it is over."""
         if server.room is None:
-            self._watched(exchange, api, server, on_head)
+            self._watched(exchange, node, server, on_head)
         else:
-            self._runtime.admission.within(server.row, self._watched, exchange, api, server, on_head)
+            self._runtime.admission.within(server.row, self._watched, exchange, node, server, on_head)
 
-    def _watched(self, exchange: Exchange, api: Api, server: Server, on_head: OnHead | None) -> None:
+    def _watched(self, exchange: Exchange, node: Node, server: Server, on_head: OnHead | None) -> None:
         """Make one attempt, under the eyes of the server's circuit breaker if it has one."""
         guard, trial = self._runtime.guard, exchange.trial
         self._recorder.attempt(exchange, server)
         if trial is None:
-            self._timed(exchange, api, server, on_head)
+            self._timed(exchange, node, server, on_head)
             return
 
         def heard(status: int) -> None:
@@ -89,27 +98,27 @@ class Dispatcher:
             if on_head is not None:
                 on_head(status)
 
-        guard.watch(exchange, self._timed, exchange, api, server, heard)
+        guard.watch(exchange, self._timed, exchange, node, server, heard)
 
-    def _timed(self, exchange: Exchange, api: Api, server: Server, on_head: OnHead | None) -> None:
+    def _timed(self, exchange: Exchange, node: Node, server: Server, on_head: OnHead | None) -> None:
         """Make the attempt, and note how long the server took if the policy wants to know."""
         try:
-            self._carry(exchange, api, server, on_head)
+            self._carry(exchange, node, server, on_head)
         except (UpstreamError, Unwanted, ResponseBroken):
-            self._took(exchange, api, server, FAILURE_US)
+            self._took(exchange, node, server, FAILURE_US)
             raise
-        self._took(exchange, api, server, 0)
+        self._took(exchange, node, server, 0)
 
-    def _took(self, exchange: Exchange, api: Api, server: Server, at_least_us: int) -> None:
-        if api.cluster.policy == "p2c":
+    def _took(self, exchange: Exchange, node: Node, server: Server, at_least_us: int) -> None:
+        if node.cluster.policy == "p2c":
             time_us = int(((exchange.answered or monotonic()) - exchange.attempted) * 1e6)
             self._runtime.loads.observe(server, max(time_us, at_least_us))
 
     # -- several attempts --------------------------------------------------------------------------------------
 
-    def _until_answered(self, exchange: Exchange, api: Api, retry: Retry) -> None:
+    def _until_answered(self, exchange: Exchange, node: Node, retry: Retry) -> None:
         """Make attempts until there is an answer, or no further one may be made."""
-        series = Series(self._runtime, exchange, api, retry)
+        series = Series(self._runtime, exchange, node, retry)
         try:
             self._repeat(series)
         except GatewayError as error:
@@ -120,19 +129,19 @@ class Dispatcher:
             series.close()
 
     def _repeat(self, series: Series) -> None:
-        exchange, api = series.exchange, series.api
+        exchange, node = series.exchange, series.node
         tried: list[Server] = []
         failure: UpstreamError | None = None
         while True:
             try:
-                server = self._server_for(exchange, api, tried)
+                server = self._server_for(exchange, node, tried)
             except GatewayError:
                 if failure is not None:
                     raise failure from None
                 raise
             series.begin_attempt()
             try:
-                self._attempt(exchange, api, server, series.on_head)
+                self._attempt(exchange, node, server, series.on_head)
                 return
             except UpstreamError as error:
                 series.end_attempt()

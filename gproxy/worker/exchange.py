@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from gproxy.core.backends import Server
 from gproxy.core.chunked import ChunkedDecoder, chunk, last_chunk
 from gproxy.core.errors import BodyTooLarge
-from gproxy.core.http1 import CHUNKED, RequestFields, split_fields
-from gproxy.core.snapshot import Api, Server
+from gproxy.core.http1 import CHUNKED, RequestFields, ResponseHead
+from gproxy.core.snapshot import Api
+from gproxy.worker.body import read_whole
 from gproxy.worker.deadlines import NEVER
-from gproxy.worker.forwarded import client_ip, upstream_fields
+from gproxy.worker.forwarded import upstream_fields
+from gproxy.worker.view import View
 
 if TYPE_CHECKING:
     from gproxy.core.limiter import Limit
+    from gproxy.core.node import Node
     from gproxy.shared.circuit import Trial
     from gproxy.worker.connection import Client
     from gproxy.worker.upload import Upload
+    from gproxy.worker.upstream import Upstream
 
+#: answers that have no body whatever their head says (RFC 9110 6.4.1)
+_BODILESS = frozenset((204, 304))
 #: fields of a request whose head could not be read
 NO_FIELDS = RequestFields(b"", b"", b"", 0, True, False, False, frozenset(), {})
 
 
-class Exchange:
+class Exchange(View):
     """State of one request in flight.
 
     `body` is what has arrived of the request's body, framed as it is sent on; `left` counts the bytes still to come,
     -1 for a chunked body whose `decoder` goes on. `forward` are the field lines for the server once a filter has
     edited them. `status` is 0 until a response was begun. `received` and `sent` count body bytes of the request and
-    bytes of the response. `attempted` is since when `server` has been busy with it; `answered` is when a response head
+    bytes of the response. `values` are those of the variables of the API's path, `rewritten` is the target for the
+    server where the node rewrites it. `whole` is the body of the request without framing once somebody has asked for
+    all of it. `attempted` is since when `server` has been busy with it; `answered` is when a response head
     came whose body did not come with it, 0 otherwise. `deadline` ends the total time limit (all monotonic seconds).
     `trial` is set while the circuit breaker of `server` waits for the result. `attempts` counts them where there may
     be several. `code` and `reason` say why the gateway answered instead of a server.
@@ -50,9 +60,11 @@ class Exchange:
         "left",
         "method",
         "minor",
+        "node",
         "reason",
         "received",
         "request_id",
+        "rewritten",
         "sent",
         "server",
         "started",
@@ -60,7 +72,12 @@ class Exchange:
         "target",
         "trial",
         "upload",
+        "values",
+        "whole",
     )
+
+    #: What takes an answer in the place of `relay`, for exchanges whose client is no HTTP/1 connection.
+    receive: Callable[[Upstream, ResponseHead, bytes], bool] | None = None
 
     def __init__(self, client: Client, method: bytes, target: bytes, minor: bytes, fields: RequestFields) -> None:
         self.client = client
@@ -72,13 +89,16 @@ class Exchange:
         self.started = self.attempted = monotonic()
         runtime = client.runtime
         self.request_id = runtime.id_prefix + b"%x" % next(runtime.id_numbers)
-        self.body = b""
+        self.body: bytes = b""
         self.left = 0
         self.received = 0
         self.sent = 0
         self.status = 0
         self.answered = 0.0
         self.attempts: int
+        self.values: tuple[bytes, ...]
+        self.node: Node
+        self.rewritten: bytes
         self.deadline = NEVER
         self.api: Api | None = None
         self.server: Server | None = None
@@ -86,6 +106,7 @@ class Exchange:
         self.upload: Upload | None = None
         self.trial: Trial | None = None
         self.decoder: ChunkedDecoder | None = None
+        self.whole: bytes | None = None
         self.code = ""
         self.reason = ""
 
@@ -127,16 +148,25 @@ class Exchange:
         """Return the field lines for the server: as filters left them, or as nobody edited them."""
         return upstream_fields(self) if self.forward is None else self.forward
 
-    def field(self, name: bytes) -> bytes:
-        """Return the first value of the request field `name` (lower case), b"" without one."""
-        for key, value in split_fields(self.fields.forward):
-            if key.lower() == name:
-                return value
-        return b""
+    def respond(self, head: bytes, body: bytes) -> None:
+        """Send a whole answer: `head` is status line and field lines, without those that frame it."""
+        if not self.keeps_alive:
+            persistence = b"Connection: close\r\n"
+        else:
+            persistence = b"Connection: keep-alive\r\n" if self.minor == b"0" else b""
+        if self.status >= 200 and self.status not in _BODILESS:
+            persistence += b"Content-Length: %d\r\n" % len(body)
+        response = head + persistence + b"\r\n"
+        if self.method != b"HEAD" and self.status not in _BODILESS:
+            response += body
+        self.sent = len(response)
+        self.client.send(response)
 
-    def client_ip(self) -> bytes:
-        """Return the address of the client itself: behind trusted proxies the last one that is not theirs."""
-        return client_ip(self, self.client.runtime.settings.gproxy.trusted_proxies).encode("latin-1")
+    def whole_body(self) -> bytes:
+        """Return the body of the request without framing, waiting for the rest of it; raises what take_body does."""
+        if self.whole is None:
+            self.whole = read_whole(self)
+        return self.whole
 
     def count_against(self, limit: Limit, key: bytes | None) -> int:
         """Count the request against a rate limit of its API; returns 0, or in how many seconds to ask again."""

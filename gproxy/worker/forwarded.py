@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
+    from gproxy.worker.view import View
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -90,7 +91,7 @@ def claimed_request_id(exchange: Exchange) -> bytes | None:
     return claim if claim and _REQUEST_ID.fullmatch(claim) else None
 
 
-def client_ip(exchange: Exchange, trusted: Sequence[Network]) -> str:
+def client_ip(exchange: View, trusted: Sequence[Network]) -> str:
     """Return the address of the client itself: behind trusted proxies the last one that is not theirs."""
     peer = exchange.client.origin
     if not peer.is_trusted:

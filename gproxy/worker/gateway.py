@@ -6,13 +6,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from gproxy.core.errors import BadRequest, GatewayError, MethodNotAllowed, NoConfiguration, NoRoute
+from gproxy.core.reply import Reply
 from gproxy.core.snapshot import Api, Snapshot
-from gproxy.worker.connection import ClientGone
 from gproxy.worker.dispatch import Dispatcher
 from gproxy.worker.forwarded import claimed_request_id
+from gproxy.worker.link import ClientGone
 from gproxy.worker.record import Recorder
 from gproxy.worker.relay import ResponseBroken
-from gproxy.worker.respond import problem
+from gproxy.worker.respond import problem, reply
 
 if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
@@ -46,7 +47,9 @@ class Gateway:
                 before(exchange)
             self._dispatch(exchange, api)
         except GatewayError as error:
-            self._answer(exchange, error)
+            self._fail(exchange, error)
+        except Reply as answer:
+            self._reply(exchange, answer)
         except ClientGone:
             if exchange.status and exchange.minor == b"0":  # it may have stopped only sending, and still read
                 exchange.client.break_off()
@@ -67,17 +70,37 @@ class Gateway:
         finally:
             self._recorder.end(exchange)
 
+    def _fail(self, exchange: Exchange, error: GatewayError) -> None:
+        """Answer with the problem document, unless a filter of the API has a better answer."""
+        api = exchange.api
+        if api is not None and api.failed and not exchange.status:
+            try:
+                for failed in api.failed:
+                    failed(exchange, error)
+            except Reply as answer:
+                exchange.code, exchange.reason = error.code, error.reason or error.detail
+                self._reply(exchange, answer)
+                return
+        self._answer(exchange, error)
+
     def _answer(self, exchange: Exchange, error: GatewayError) -> None:
         """Send the problem document, or show a broken response when another one has begun already."""
         if exchange.status:
             self._break_off(exchange, error.reason or error.detail)
             return
-        if error.closes or self._runtime.draining or not exchange.is_body_read():
+        if error.closes:
             exchange.keeps_alive = False
-        response = problem(exchange, error)
-        exchange.sent = len(response)
+        self._send(exchange, *problem(exchange, error))
+
+    def _reply(self, exchange: Exchange, answer: Reply) -> None:
+        self._send(exchange, *reply(exchange, answer))
+
+    def _send(self, exchange: Exchange, head: bytes, body: bytes) -> None:
+        """Send an answer of the gateway's own."""
+        if self._runtime.draining or not exchange.is_body_read():
+            exchange.keeps_alive = False
         try:
-            exchange.client.send(response)
+            exchange.respond(head, body)
         except ClientGone:
             exchange.status, exchange.keeps_alive = 499, False
 
@@ -99,6 +122,7 @@ def _route(exchange: Exchange, snapshot: Snapshot | None) -> Api:
     try:
         found = router.find(host, exchange.method, path)
         if found is not None:
+            exchange.values = found.values
             api: Api = found.target
             return api
         allowed = router.allowed(host, path)

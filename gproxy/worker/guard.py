@@ -13,11 +13,12 @@ from math import ceil
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from gproxy.core.backends import Cluster, Server
 from gproxy.core.breaker import FIGURES, Breaker, State
 from gproxy.core.errors import BadUpstream, CircuitOpen, UpstreamTimeout
 from gproxy.core.events import Event, Kind, Thing
 from gproxy.core.router import Route
-from gproxy.core.snapshot import Api, Cluster, Server, Snapshot
+from gproxy.core.snapshot import Api, Snapshot
 from gproxy.shared import layout
 from gproxy.shared.circuit import SharedCircuit, Trial
 from gproxy.shared.circuits import Circuits, Move, is_ejected, now_us
@@ -146,10 +147,11 @@ class Guard:
         exchange.trial = trial = circuit.enter(now_us(), _probe_us(api, circuit.breaker))
         return trial is not None or guarded.panics
 
-    def refusal(self, api: Api, cluster: Cluster) -> CircuitOpen:
+    def refusal(self, exchange: Exchange, cluster: Cluster) -> CircuitOpen:
         """Return the answer to a request that no server of a guarded cluster may have."""
         wait_us = self._clusters[cluster].wait_us(now_us())
-        return self._refusal(api, f"every circuit of cluster {cluster.name} is open", wait_us)
+        assert exchange.api is not None
+        return self._refusal(exchange.api, f"every circuit of cluster {cluster.name} is open", wait_us)
 
     def _refusal(self, api: Api, reason: str, wait_us: int) -> CircuitOpen:
         self._cells[self._rejected + api.row * layout.ROW_CELLS] += 1
@@ -251,8 +253,8 @@ def _rules(snapshot: Snapshot) -> dict[int, Breaker]:
 
 def _probe_us(api: Api, breaker: Breaker) -> int:
     """Return how long a probe keeps its place: as long as an answer may take, else as long as a circuit is open."""
-    limit_s = api.connect_s + api.response_s if api.response_s else api.total_s
-    return int(limit_s * 1e6) or breaker.open_us
+    limits_s = [node.connect_s + node.response_s if node.response_s else api.total_s for node in api.nodes]
+    return int(max(limits_s, default=0) * 1e6) or breaker.open_us
 
 
 def _took_us(exchange: Exchange, since_s: float) -> int:

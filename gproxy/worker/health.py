@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from time import monotonic
 
-from gproxy.core.snapshot import Cluster, Server, Snapshot
+from gproxy.core.backends import Cluster, Server
+from gproxy.core.snapshot import Snapshot
 from gproxy.shared import layout
 from gproxy.shared.health import HealthCells
 from gproxy.shared.table import Table

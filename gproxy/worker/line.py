@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gproxy.core.errors import Full
 from gproxy.shared.places import Places
-from gproxy.worker.connection import ClientGone
-from gproxy.worker.link import hub
+from gproxy.worker.link import ClientGone, hub
 from gproxy.worker.pause import Pause
 
 if TYPE_CHECKING:

@@ -38,6 +38,10 @@ class LinkBroken(Exception):
         self.unsent = unsent
 
 
+class ClientGone(LinkBroken):
+    """The client closed its connection while its request was in flight (logged as 499)."""
+
+
 class Link:
     """One connection. `recv` and `send` park the calling greenlet; one may read while another one writes.
 

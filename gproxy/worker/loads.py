@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from time import monotonic_ns
 
+from gproxy.core.backends import Server
 from gproxy.core.ewma import faded, observed
-from gproxy.core.snapshot import Server
 from gproxy.shared import layout
 from gproxy.shared.table import Table
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from gproxy.core.backends import Server
 from gproxy.core.errors import BadUpstream, CircuitOpen, UpstreamTimeout
 from gproxy.core.histogram import NEAR, NEAR_END, bucket
-from gproxy.core.snapshot import Api, Server
+from gproxy.core.snapshot import Api
 from gproxy.shared import layout
 
 # Used for every request: a name of the module is found faster than one of another module.

@@ -36,7 +36,7 @@ def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: byte
     """
     status = head.status
     if exchange.method == b"HEAD" or status == 204 or status == 304:
-        body, extra = b"", bool(data)
+        body, extra = b"", bool(data) or exchange.node.method is not None  # perhaps the server was not asked for HEAD
     elif head.length == len(data):
         body, extra = data, False
     else:
@@ -147,14 +147,13 @@ def _framing(head: ResponseHead) -> bytes:
 
 def _client_head(exchange: Exchange, head: ResponseHead, framing: bytes) -> bytes:
     """Return the response head as the client gets it, with the empty line."""
-    api = exchange.api
-    assert api is not None
+    hooks = exchange.node.after
     if exchange.client.runtime.draining:
         exchange.keeps_alive = False
-    if exchange.keeps_alive and exchange.minor == b"1" and not framing and not api.after:
+    if exchange.keeps_alive and exchange.minor == b"1" and not framing and not hooks:
         return head.head
     lines = head.lines
-    for after in api.after:
+    for after in hooks:
         lines = after(exchange, lines)
     if not exchange.keeps_alive:
         return b"%b%bConnection: close\r\n\r\n" % (lines, framing)

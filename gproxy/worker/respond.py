@@ -1,4 +1,4 @@
-"""The gateway's own answers: expected failures as problem documents (RFC 9457), made in this one place."""
+"""The gateway's own answers: expected failures as problem documents (RFC 9457), and replies, made in this one place."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from time import gmtime, strftime, time
 from typing import TYPE_CHECKING
 
 from gproxy.core.errors import GatewayError
+from gproxy.core.reply import Reply
 
 if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
 
 
-def problem(exchange: Exchange, error: GatewayError) -> bytes:
-    """Return the whole response for `error`; sets the exchange's status and code."""
+def problem(exchange: Exchange, error: GatewayError) -> tuple[bytes, bytes]:
+    """Return head and body of the response for `error`; sets the exchange's status and code."""
     status = HTTPStatus(error.status)
     exchange.status = status.value
     exchange.code = error.code
@@ -26,21 +27,35 @@ def problem(exchange: Exchange, error: GatewayError) -> bytes:
         "detail": error.detail,
         "code": error.code,
         "request_id": exchange.request_id.decode("ascii"),
+        **error.extra,
     }
-    body = json.dumps(document).encode("ascii")
-    lines = [
-        f"HTTP/1.1 {status.value} {status.phrase}",
-        f"Date: {strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime(time()))}",
-        "Content-Type: application/problem+json",
-        f"Content-Length: {len(body)}",
-        f"X-Request-Id: {document['request_id']}",
-        *(f"{name}: {value}" for name, value in error.headers),
-    ]
+    lines = [b"Content-Type: application/problem+json"]
+    lines += [f"{name}: {value}".encode("latin-1") for name, value in error.headers]
     if error.retry_after_s:
-        lines.append(f"Retry-After: {error.retry_after_s}")
-    if not exchange.keeps_alive:
-        lines.append("Connection: close")
-    elif exchange.minor == b"0":
-        lines.append("Connection: keep-alive")
-    head = "\r\n".join(lines).encode("ascii") + b"\r\n\r\n"
-    return head if exchange.method == b"HEAD" else head + body
+        lines.append(b"Retry-After: %d" % error.retry_after_s)
+    head = _status_line(status.value) + _own_fields(exchange) + b"\r\n".join(lines) + b"\r\n"
+    return head, json.dumps(document).encode("ascii")
+
+
+def reply(exchange: Exchange, answer: Reply) -> tuple[bytes, bytes]:
+    """Return head and body of a reply, as the filters of its API edit it; sets the exchange's status."""
+    head = _status_line(answer.status) + _own_fields(exchange) + answer.lines
+    if exchange.api is not None:
+        for after in exchange.api.after:
+            head = after(exchange, head)
+    exchange.status = answer.status
+    return head, answer.body
+
+
+def _status_line(status: int) -> bytes:
+    """Return the status line of a response; an unregistered status has no reason phrase."""
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return b"HTTP/1.1 %d %b\r\n" % (status, phrase.encode("ascii"))
+
+
+def _own_fields(exchange: Exchange) -> bytes:
+    date = strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(time())).encode("ascii")
+    return b"Date: %b\r\nX-Request-Id: %b\r\n" % (date, exchange.request_id)

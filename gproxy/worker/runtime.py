@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from greenlet import getcurrent, greenlet
 
+from gproxy.core.backends import Cluster, Endpoint, Server
 from gproxy.core.http1 import RequestFields
-from gproxy.core.snapshot import Cluster, Endpoint, Server, Snapshot
+from gproxy.core.snapshot import Snapshot
 from gproxy.shared import layout
 from gproxy.shared.table import now_ms
 from gproxy.worker.access import FORMATS, AccessLog
@@ -59,6 +60,7 @@ class Runtime:
         self.settings = context.settings
         self.head_bytes, self.head_fields = limits.head_bytes or NO_LIMIT, limits.head_fields or NO_LIMIT
         self.target_bytes, self.body_bytes = limits.target_bytes or NO_LIMIT, limits.body_bytes
+        self.buffered_bytes = limits.buffered_body_bytes or NO_LIMIT
         self.head_s = timeouts.head_s or NEVER
         self.client_idle_s = timeouts.client_idle_s or NEVER
         self._upstream_idle_s = timeouts.upstream_idle_s or NEVER

@@ -15,11 +15,11 @@ from gproxy.core.errors import Stage
 from gproxy.core.retry import Retry, has_budget
 from gproxy.shared import layout
 from gproxy.worker.attempt import Unwanted
-from gproxy.worker.connection import ClientGone
+from gproxy.worker.link import ClientGone
 from gproxy.worker.pause import Pause
 
 if TYPE_CHECKING:
-    from gproxy.core.snapshot import Api
+    from gproxy.core.node import Node
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.runtime import Runtime
 
@@ -27,15 +27,17 @@ if TYPE_CHECKING:
 class Series:
     """The attempts at one exchange, by the rules of `retry`; `close` it when they are over."""
 
-    __slots__ = ("_is_counted", "_repeating", "_retry", "_runtime", "_total", "api", "exchange")
+    __slots__ = ("_is_counted", "_repeating", "_retry", "_row", "_runtime", "_total", "exchange", "node")
 
-    def __init__(self, runtime: Runtime, exchange: Exchange, api: Api, retry: Retry) -> None:
+    def __init__(self, runtime: Runtime, exchange: Exchange, node: Node, retry: Retry) -> None:
         self.exchange = exchange
-        self.api = api
+        assert exchange.api is not None
+        self.node = node
         self._runtime = runtime
         self._retry = retry
         self._total = exchange.deadline
-        self._repeating = runtime.row_cell(api.row, layout.ROW_REPEATING)
+        self._repeating = runtime.row_cell(exchange.api.row, layout.ROW_REPEATING)
+        self._row = exchange.api.row
         self._is_counted = False
         exchange.attempts = 0
 
@@ -76,7 +78,7 @@ class Series:
 
         A request that no server has seen goes to the next one at once: there is nobody to be spared.
         """
-        exchange, cluster = self.exchange, self.api.cluster
+        exchange, cluster = self.exchange, self.node.cluster
         if exchange.client.gone:
             raise ClientGone("closed by the client")
         has_another = exchange.attempts < len(cluster.primary) + len(cluster.backup)
@@ -95,7 +97,7 @@ class Series:
     def _is_in_budget(self) -> bool:
         """Take part of the budget, once for all further attempts."""
         if not self._is_counted:
-            table, row = self._runtime.table, self.api.row
+            table, row = self._runtime.table, self._row
             active, repeating = table.row_total(row, layout.ROW_ACTIVE), table.row_total(row, layout.ROW_REPEATING)
             if not has_budget(active, repeating):
                 return False

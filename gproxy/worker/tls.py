@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import gevent.ssl
 
-from gproxy.core.snapshot import Tls
+from gproxy.core.backends import Tls
 
 
 @lru_cache(maxsize=1024)

@@ -9,9 +9,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gproxy.core.errors import GatewayError
-from gproxy.worker.connection import ClientGone
+from gproxy.worker.body import read_piece
 from gproxy.worker.deadlines import NEVER
-from gproxy.worker.link import RECV_BYTES, hub
+from gproxy.worker.link import ClientGone, hub
 from gproxy.worker.upstream import Upstream, UpstreamBroken
 
 if TYPE_CHECKING:
@@ -106,10 +106,4 @@ class Upload:
 
     def _read(self, left: int, waits: bool) -> bytes:
         client = self._client
-        client.deadlines.set(client, NEVER if waits else monotonic() + client.deadlines.stall_s)
-        data = client.recv(RECV_BYTES if left < 0 else min(left, RECV_BYTES))
-        if not data:
-            client.gone = True
-            raise ClientGone("closed by the client")
-        client.deadline = NEVER  # how long the server takes for it is not the client's fault
-        return data
+        return read_piece(client, left, NEVER if waits else monotonic() + client.deadlines.stall_s)

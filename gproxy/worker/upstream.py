@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from gproxy.core.backends import Endpoint
 from gproxy.core.errors import BadUpstream, UpstreamTimeout
-from gproxy.core.snapshot import Endpoint
 from gproxy.worker.connector import Connector, connector_for
 from gproxy.worker.dechunk import Dechunker
 from gproxy.worker.link import RECV_BYTES, WOULD_BLOCK, Link, LinkBroken, Wire, hub

@@ -3,6 +3,7 @@
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from gproxy.core.path import plain
 from gproxy.core.pattern import Pattern
 from gproxy.core.router import Route, Router
 from tests.core import naive_router as naive
@@ -59,7 +60,7 @@ def test_agrees_with_a_naive_matcher(plain_ones: list[naive.Plain], asked: list[
         taking = [(one, values) for _, one, values in candidates if not one.methods or method in naive.methods_of(one)]
         expected = None if not taking else (taking[0][0], *taking[0][1])
         found = made.find(host.encode(), method.encode(), path)
-        actual = None if found is None else (found.target, *found.values)
+        actual = None if found is None else (found.target, *map(plain, found.values))
         assert actual == expected, (host, method, path)
         event("a match among " + ("several" if len(taking) > 1 else "one" if taking else "none"))
         if found is None:

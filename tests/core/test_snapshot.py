@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from gproxy.core.snapshot import Api, Endpoint, Hooks, Server, Snapshot, SnapshotBuilder, Timeouts, Tls
+from gproxy.core.backends import Endpoint, Server, Timeouts, Tls
+from gproxy.core.snapshot import Api, Hooks, Snapshot, SnapshotBuilder
 from tests.core.snapshot_lines import line, lines
 
 A = {"name": "a", "address": "127.0.0.1:1"}
@@ -95,7 +96,7 @@ def test_timeouts_of_an_api_are_its_own_then_its_clusters_then_the_defaults() ->
     cluster = BOTH | {"timeouts": {"connect_s": 1, "response_s": 2}}
     api = ALL | {"timeouts": {"connect_s": 0}}
     built = api_at(build(lines([A, B], [cluster], [api]), defaults=Timeouts(5, 6, 7)))
-    assert (built.connect_s, built.response_s, built.total_s) == (0, 2, 7)
+    assert (built.nodes[0].connect_s, built.nodes[0].response_s, built.total_s) == (0, 2, 7)
 
 
 def test_who_takes_the_traffic_of_a_cluster() -> None:
@@ -146,7 +147,7 @@ def test_routes_are_built_from_the_whole_document() -> None:
     router = build(lines([A, B], [BOTH], [ALL, api | {"name": "u"}])).router
     found = router.find(b"x.de", b"POST", b"/u/7")
     assert found is not None
-    assert (found.target.name, found.values, found.target.preserve_host) == ("u", (b"7",), False)
+    assert (found.target.name, found.values, found.target.nodes[0].preserve_host) == ("u", (b"7",), False)
     for host, method, path in [(b"y.de", b"POST", b"/u/7"), (b"x.de", b"GET", b"/u/7"), (b"x.de", b"POST", b"/u")]:
         found = router.find(host, method, path)
         assert found is not None
@@ -190,16 +191,16 @@ def test_what_refers_to_something_changed_is_built_again() -> None:
     changed = second.clusters["both"]
     assert changed is not first.clusters["both"]
     assert [member.weight for member in changed.members] == [5, 1]
-    assert api_at(second).cluster is changed
+    assert api_at(second).nodes[0].cluster is changed
     # ... and back again, over a snapshot in which nothing of it was.
     third = build(lines([A, B], [BOTH, other], apis), build([], second))
-    assert api_at(third).cluster is third.clusters["both"]
+    assert api_at(third).nodes[0].cluster is third.clusters["both"]
 
 
 def test_a_name_that_moves_to_another_server_does_not_keep_the_old_one() -> None:
     first = build(lines([A, B], [BOTH], [ALL]))
     swapped = build(lines([A | {"address": B["address"]}, B | {"address": A["address"]}], [BOTH], [ALL]), first)
-    ports = [member.endpoint.port for member in api_at(swapped).cluster.members]
+    ports = [member.endpoint.port for member in api_at(swapped).nodes[0].cluster.members]
     assert ports == [2, 1]
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from gproxy.core.backends import Endpoint
 from gproxy.core.events import Event, Kind, ReloadCause
 from gproxy.core.health import Health, Pace, State
 from gproxy.core.health_check import Check
-from gproxy.core.snapshot import Endpoint
 from gproxy.monitor.control import Control
 from gproxy.monitor.health import Subject
 from gproxy.monitor.targets import Target

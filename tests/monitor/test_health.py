@@ -11,11 +11,11 @@ from typing import Any
 import gevent
 import pytest
 
+from gproxy.core.backends import Endpoint
 from gproxy.core.health import FLAPPING, VALID_BEYOND_S, Pace, State
 from gproxy.core.health_check import Check, Fault, compile_check
 from gproxy.core.model import normalised
 from gproxy.core.model.protection import HealthCheck
-from gproxy.core.snapshot import Endpoint
 from gproxy.monitor.health import MOST_AT_A_TIME, Prober, Subject
 from gproxy.monitor.probe import Transcript, probe, wall_ms
 from gproxy.monitor.targets import Target

@@ -1,8 +1,8 @@
 import json
 
+from gproxy.core.backends import Endpoint
 from gproxy.core.health import Health, Pace, State
 from gproxy.core.health_check import Check, Fault
-from gproxy.core.snapshot import Endpoint
 from gproxy.monitor.health import Subject
 from gproxy.monitor.health_report import document
 from gproxy.monitor.probe import Transcript

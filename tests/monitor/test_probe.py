@@ -10,10 +10,10 @@ import gevent.socket
 import pytest
 from geventhttpclient.connectionpool import ConnectionPool
 
+from gproxy.core.backends import Endpoint, Tls
 from gproxy.core.health_check import Check, Fault, compile_check
 from gproxy.core.model import normalised
 from gproxy.core.model.protection import HealthCheck
-from gproxy.core.snapshot import Endpoint, Tls
 from gproxy.monitor.probe import MOST_HEAD_BYTES, Transcript, probe
 from tests.harness.backend import ScriptedBackend, Step
 from tests.harness.certificates import Certificates

@@ -1,6 +1,6 @@
 from typing import Any
 
-from gproxy.core.snapshot import Endpoint
+from gproxy.core.backends import Endpoint
 from gproxy.monitor.targets import Target, targets
 from tests.core.snapshot_lines import lines
 

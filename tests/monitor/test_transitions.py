@@ -3,10 +3,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from gproxy.core.backends import Endpoint
 from gproxy.core.events import Event, Kind, Thing
 from gproxy.core.health import Health, Pace, State
 from gproxy.core.health_check import Check, Fault
-from gproxy.core.snapshot import Endpoint
 from gproxy.monitor.health import Subject
 from gproxy.monitor.probe import Transcript
 from gproxy.monitor.targets import Target

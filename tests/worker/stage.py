@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gproxy.core.backends import Timeouts
 from gproxy.core.http1 import parse_request_fields
-from gproxy.core.snapshot import Snapshot, SnapshotBuilder, Timeouts
+from gproxy.core.snapshot import Snapshot, SnapshotBuilder
 from gproxy.filters import hooks_for
 from gproxy.role import Context
 from gproxy.settings import Settings, load

@@ -126,7 +126,7 @@ def test_json(stage: Stage) -> None:
     stage.proxy_to("127.0.0.1:1")
     assert stage.runtime.snapshot is not None
     api = stage.runtime.snapshot.router.find(b"a", b"GET", b"/").target  # type: ignore[union-attr]
-    line = finished(stage, received=5, sent=7, api=api, server=api.cluster.members[0], request_id=b"id")
+    line = finished(stage, received=5, sent=7, api=api, server=api.nodes[0].cluster.members[0], request_id=b"id")
     assert line.endswith(b"}\n")
     entry = json.loads(line)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry.pop("time"))

@@ -44,8 +44,9 @@ def carry(stage: Stage, address: str, on_head: Callable[[int], None] | None = No
     exchange.method, exchange.target, exchange.minor, exchange.forward = b"GET", b"/", b"1", b"Host: a\r\n"
     exchange.body, exchange.left, exchange.upload, exchange.deadline = b"", 0, None, NEVER
     exchange.status, exchange.answered, exchange.api = 0, 0.0, route.target
+    exchange.node = route.target.nodes[0]
     with limited():
-        Carrier(stage.runtime).carry(exchange, route.target, snapshot.clusters["c"].members[0], on_head)
+        Carrier(stage.runtime).carry(exchange, exchange.node, snapshot.clusters["c"].members[0], on_head)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gproxy.core.snapshot import Cluster, Hooks, Snapshot, SnapshotBuilder, Timeouts
+from gproxy.core.backends import Cluster, Timeouts
+from gproxy.core.snapshot import Hooks, Snapshot, SnapshotBuilder
 from gproxy.shared import layout
 from gproxy.shared.health import HealthCells, Verdict
 from gproxy.shared.table import Table, now_ms

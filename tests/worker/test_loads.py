@@ -2,8 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from gproxy.core.backends import Server, Timeouts
 from gproxy.core.ewma import DECAY_S
-from gproxy.core.snapshot import Server, SnapshotBuilder, Timeouts
+from gproxy.core.snapshot import SnapshotBuilder
 from gproxy.filters import hooks_for
 from gproxy.shared import layout
 from gproxy.shared.table import Table, now_ms

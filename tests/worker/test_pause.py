@@ -3,8 +3,7 @@ from time import monotonic
 import gevent
 import pytest
 
-from gproxy.worker.connection import ClientGone
-from gproxy.worker.link import hub
+from gproxy.worker.link import ClientGone, hub
 from gproxy.worker.pause import Pause
 from tests.worker.peer import eventually, limited
 

@@ -6,8 +6,19 @@ import pytest
 
 from gproxy.core.errors import BadRequest, BadUpstream, GatewayError, MethodNotAllowed, NoRoute, NoServer
 from gproxy.core.http1 import parse_response_head, split_fields
-from gproxy.worker.respond import problem
+from gproxy.core.reply import Reply
+from gproxy.core.router import Route
+from gproxy.worker import respond
+from gproxy.worker.exchange import Exchange
 from tests.worker.stage import Stage
+
+
+def problem(exchange: Exchange, error: GatewayError) -> bytes:
+    """Return what the client gets for a failure."""
+    sent: list[bytes] = []
+    exchange.client._send = lambda data: sent.append(data) or len(data)  # type: ignore[assignment,func-returns-value]
+    exchange.respond(*respond.problem(exchange, error))
+    return b"".join(sent)
 
 
 def test_a_problem_document(stage: Stage) -> None:
@@ -75,3 +86,18 @@ def test_when_to_ask_again(stage: Stage, error: GatewayError, is_told: bool) -> 
 def test_details_cannot_break_the_document(stage: Stage, error: GatewayError) -> None:
     body = problem(stage.exchange(), error).partition(b"\r\n\r\n")[2]
     assert json.loads(body)["detail"] == error.detail
+
+
+def test_a_reply_says_what_the_filters_make_of_it(stage: Stage) -> None:
+    stage.proxy_to("127.0.0.1:1", response_headers={"set": {"X-Mine": "1"}})
+    exchange = stage.exchange()
+    assert stage.runtime.snapshot is not None
+    exchange.api = next(value.target for value in stage.runtime.snapshot.compiled.values() if isinstance(value, Route))
+    head, body = respond.reply(exchange, Reply(302, b"Location: /b\r\n", b"go"))
+    assert head.startswith(b"HTTP/1.1 302 Found\r\nDate: ")
+    assert head.endswith(b"\r\nLocation: /b\r\nX-Mine: 1\r\n")
+    assert (exchange.status, body) == (302, b"go")
+
+
+def test_a_status_without_a_phrase(stage: Stage) -> None:
+    assert respond.reply(stage.exchange(), Reply(299, b"", b""))[0].startswith(b"HTTP/1.1 299 \r\n")

@@ -30,9 +30,12 @@ def api(stage: Stage) -> Api:
 def series(stage: Stage, api: Api, deadline: float = NEVER, **fields: Any) -> Series:
     """Begin a series for a GET whose body is there."""
     exchange = Exchange.__new__(Exchange)
+    exchange.api = api
     exchange.method, exchange.left, exchange.upload, exchange.deadline = b"GET", 0, None, deadline
     rules = {"attempts": 2, "per_try_timeout_s": 0.0, "statuses": frozenset({503}), "methods": IDEMPOTENT}
-    made = Series(stage.runtime, exchange, api, Retry(**{**rules, "backoff_s": 0.01, "report": False, **fields}))
+    made = Series(
+        stage.runtime, exchange, api.nodes[0], Retry(**{**rules, "backoff_s": 0.01, "report": False, **fields})
+    )
     made.begin_attempt()
     return made
 

@@ -6,7 +6,7 @@ from typing import Any
 import gevent.socket
 import pytest
 
-from gproxy.core.snapshot import Endpoint, Tls
+from gproxy.core.backends import Endpoint, Tls
 from gproxy.worker.connector import connector_for
 from gproxy.worker.tls import TlsWire, client_context
 from tests.worker.authority import Authority

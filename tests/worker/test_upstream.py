@@ -6,8 +6,8 @@ from time import monotonic
 import gevent.socket
 import pytest
 
+from gproxy.core.backends import Endpoint, Tls
 from gproxy.core.errors import BadUpstream, UpstreamTimeout
-from gproxy.core.snapshot import Endpoint, Tls
 from gproxy.worker import upstream as module
 from gproxy.worker.deadlines import NEVER, TICK_S, Deadlines
 from gproxy.worker.link import hub

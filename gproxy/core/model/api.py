@@ -7,7 +7,8 @@ from pydantic import AfterValidator, Field, model_validator
 from gproxy.core import grammar
 from gproxy.core.model.base import MOST, HeaderEdits, Name, Part, Set, Timeouts
 from gproxy.core.model.protection import CircuitBreaker, Queue, RateLimit, Retry
-from gproxy.core.pattern import Pattern
+from gproxy.core.pattern import Form, Pattern
+from gproxy.core.rewrite import Rewrite
 
 MOST_PRIORITY: Final = 1_000_000
 
@@ -21,10 +22,24 @@ def _path(text: str) -> str:
     return text
 
 
+def _rewrite(text: str) -> str:
+    Rewrite.compile(text)
+    return text
+
+
+def _node_method(text: str) -> str:
+    method = grammar.method(text)
+    if method == "HEAD":
+        raise ValueError("a node is not asked with HEAD: leave method out, and a client's HEAD is passed on")
+    return method
+
+
 class Node(Part):
-    """Where an API sends a request."""
+    """Where an API sends a request, and in which form. Without a `method` of its own it is the client's."""
 
     cluster: Name
+    rewrite: Annotated[str, AfterValidator(_rewrite)] | None = None
+    method: Annotated[str, AfterValidator(_node_method)] | None = None
 
 
 class Api(Part):
@@ -40,6 +55,7 @@ class Api(Part):
     priority: Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)] = 0
     status: Literal["up", "down"] = "up"
     preserve_host: bool = True
+    rewrite: Annotated[str, AfterValidator(_rewrite)] | None = None
     request_headers: HeaderEdits = HeaderEdits()
     response_headers: HeaderEdits = HeaderEdits()
     rate_limit: RateLimit | None = None
@@ -50,6 +66,23 @@ class Api(Part):
     timeouts: Timeouts = Timeouts()
     nodes: ExactlyOne[Node]
     tags: Set[Name] = ()
+
+    @model_validator(mode="after")
+    def _rewrites_what_it_has(self) -> Self:
+        pattern = Pattern.parse(self.path)
+        templates = [
+            ("rewrite", self.rewrite),
+            *((f"nodes[{at}].rewrite", n.rewrite) for at, n in enumerate(self.nodes)),
+        ]
+        for place, template in templates:
+            for name in Rewrite.compile(template).variables if template else ():
+                if name.startswith("path.") and name[5:] not in pattern.names:
+                    raise ValueError(f"{place}: {self.path} has no variable {name[5:]}")
+                if name == "*" and pattern.form is not Form.PREFIX:
+                    raise ValueError(f"{place}: {self.path} has no * that could stand for something")
+                if name.isdigit() and int(name) > len(pattern.names):
+                    raise ValueError(f"{place}: {self.path} has no group {name}")
+        return self
 
     @model_validator(mode="after")
     def _has_what_it_waits_for(self) -> Self:

@@ -16,6 +16,7 @@ def test_an_api_with_every_default() -> None:
         "priority": 0,
         "status": "up",
         "preserve_host": True,
+        "rewrite": None,
         "request_headers": edits,
         "response_headers": edits,
         "rate_limit": None,
@@ -24,7 +25,7 @@ def test_an_api_with_every_default() -> None:
         "circuit_breaker": None,
         "retry": None,
         "timeouts": {"connect_s": None, "response_s": None, "total_s": None},
-        "nodes": [{"cluster": "users"}],
+        "nodes": [{"cluster": "users", "rewrite": None, "method": None}],
         "tags": [],
     }
 

@@ -1,0 +1,95 @@
+"""A node of an API, compiled: where its requests go, and in which form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from gproxy.core.backends import Cluster, Timeouts
+from gproxy.core.retry import Retry
+from gproxy.core.rewrite import Rewrite
+from gproxy.core.sticky import Sticky
+
+Document = Mapping[str, Any]
+#: Takes the exchange and the head of its response (status line and field lines), returns the edited head.
+After = Callable[[Any, bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an API says for all of its nodes, to whatever cluster they lead.
+
+    `timeouts` and `retry` are its own, without those of a cluster. `is_free`: it has neither a circuit breaker nor
+    a maximum of requests in flight.
+    """
+
+    timeouts: Timeouts
+    retry: Retry | None
+    preserve_host: bool
+    rewrite: Rewrite | None
+    after: tuple[After, ...]
+    is_free: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One cluster with the terms on which it is asked. The time limits are final, in seconds; 0 means no limit.
+
+    With `is_plain` nothing but whose turn it is decides where its requests go, and each goes there once. `method`
+    None is the client's own. `after` are all the hooks of the response.
+    """
+
+    cluster: Cluster
+    terms: Terms
+    is_plain: bool
+    retry: Retry | None
+    connect_s: float
+    response_s: float
+    total_s: float
+    preserve_host: bool
+    method: bytes | None
+    rewrite: Rewrite | None
+    after: tuple[After, ...]
+
+    @classmethod
+    def compiled(cls, document: Document, cluster: Cluster, terms: Terms, defaults: Timeouts) -> Self:
+        """Return the node of a normalised document; `defaults` are the timeouts of the INI."""
+        method, rewrite = document["method"], document["rewrite"]
+        own = Rewrite.compile(rewrite) if rewrite else terms.rewrite
+        return cls._to(cluster, terms, defaults, method.encode("ascii") if method else None, own)
+
+    def towards(self, cluster: Cluster, defaults: Timeouts) -> Self:
+        """Return the same node with another cluster in place of its own."""
+        return self._to(cluster, self.terms, defaults, self.method, self.rewrite)
+
+    @classmethod
+    def _to(
+        cls, cluster: Cluster, terms: Terms, defaults: Timeouts, method: bytes | None, rewrite: Rewrite | None
+    ) -> Self:
+        timeouts = terms.timeouts.over(cluster.timeouts).over(defaults)
+        retry = terms.retry or cluster.retry
+        chooses_freely = cluster.is_in_turns and not cluster.is_guarded and not cluster.is_limited
+        return cls(
+            cluster=cluster,
+            terms=terms,
+            is_plain=chooses_freely and retry is None and terms.is_free,
+            retry=retry,
+            connect_s=timeouts.connect_s or 0,
+            response_s=timeouts.response_s or 0,
+            total_s=timeouts.total_s or 0,
+            preserve_host=terms.preserve_host,
+            method=method,
+            rewrite=rewrite,
+            after=terms.after + _marks(retry, cluster.sticky),
+        )
+
+
+def _marks(retry: Retry | None, sticky: Sticky[Any] | None) -> tuple[After, ...]:
+    """Return the hooks that tell a client of its attempts and its server, no edit of the API before them."""
+    found: list[After] = []
+    if retry is not None and retry.report:
+        found.append(lambda exchange, head: b"%bX-Gateway-Attempts: %d\r\n" % (head, exchange.attempts))
+    if sticky is not None:
+        found.append(lambda exchange, head: sticky.mark(exchange, exchange.server.name, head))
+    return tuple(found)

@@ -1,0 +1,60 @@
+from typing import Any
+
+from gproxy.core.backends import Cluster, Timeouts, compile_cluster
+from gproxy.core.model import MODELS, normalised
+from gproxy.core.node import Node, Terms
+from gproxy.core.retry import Retry
+from gproxy.core.rewrite import Rewrite
+
+DEFAULTS = Timeouts(3, 30, 0)
+
+
+def cluster(**fields: Any) -> Cluster:
+    return compile_cluster(normalised(MODELS["cluster"].model_validate({"name": "c", **fields})), {})
+
+
+def terms(**fields: Any) -> Terms:
+    given = {"timeouts": Timeouts(), "retry": None, "preserve_host": True, "rewrite": None, "after": ()}
+    return Terms(**{**given, "is_free": True, **fields})
+
+
+def node(of: Cluster, terms: Terms, **fields: Any) -> Node:
+    document = {"name": "a", "path": "/*", "nodes": [{"cluster": "c", **fields}]}
+    return Node.compiled(normalised(MODELS["api"].model_validate(document))["nodes"][0], of, terms, DEFAULTS)
+
+
+def test_a_node_with_nothing_special_is_plain() -> None:
+    made = node(cluster(), terms())
+    assert (made.is_plain, made.method, made.rewrite, made.after) == (True, None, None, ())
+    assert (made.connect_s, made.response_s, made.total_s) == (3, 30, 0)
+
+
+def test_what_takes_a_closer_look_is_not_plain() -> None:
+    assert not node(cluster(), terms(is_free=False)).is_plain
+    assert not node(cluster(retry={}), terms()).is_plain
+    assert not node(cluster(load_balance="random"), terms()).is_plain
+
+
+def test_a_node_s_own_rewrite_comes_before_that_of_its_api() -> None:
+    of_api = Rewrite.compile("/api")
+    assert node(cluster(), terms(rewrite=of_api)).rewrite is of_api
+    made = node(cluster(), terms(rewrite=of_api), rewrite="/node", method="post")
+    assert (made.rewrite and made.rewrite.text, made.method) == ("/node", b"POST")
+
+
+def test_another_cluster_brings_its_own_defaults() -> None:
+    retry = Retry.compiled({**normalised(MODELS["cluster"].model_validate({"name": "c", "retry": {}}))["retry"]})
+    first = node(cluster(), terms(timeouts=Timeouts(response_s=5)), rewrite="/x")
+    other = cluster(load_balance="random", retry={}, timeouts={"response_s": 1, "total_s": 9})
+    second = first.towards(other, DEFAULTS)
+    assert (second.cluster, second.is_plain, second.retry, second.rewrite) == (other, False, retry, first.rewrite)
+    assert (second.connect_s, second.response_s, second.total_s) == (3, 5, 9)
+
+
+def test_marks_are_made_behind_the_edits_of_the_api() -> None:
+    def edit(exchange: Any, head: bytes) -> bytes:
+        return head + b"E"
+
+    made = node(cluster(retry={"report": True}, sticky_cookie="sid"), terms(after=(edit,)))
+    assert made.after[0] is edit
+    assert len(made.after) == 3
