@@ -57,6 +57,8 @@ def _from_yaml(text: str) -> Any:
         _check_depth(text)
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in str(error.problem):
+            raise ValueError("is nested too deeply") from None
         mark = error.problem_mark
         place = f"line {mark.line + 1} column {mark.column + 1}: " if mark else ""
         raise ValueError(place + (error.problem or error.context or "is not YAML")) from None
