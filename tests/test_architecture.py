@@ -66,6 +66,8 @@ LATE = {"gproxy.master": ("gproxy.worker", "gproxy.sync", "gproxy.monitor")}
 ONLY_IN = {
     "mmap": ("gproxy.shared",),
     "sqlite3": ("gproxy.store",),
+    "etcd3": ("gproxy.store",),
+    "grpc": ("gproxy.store",),
     "pydantic": ("gproxy.core",),
     "re2": ("gproxy.core",),
     "gevent": ("gproxy.worker", "gproxy.monitor"),

@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_store(target: argparse.ArgumentParser, default: str | None) -> None:
-    target.add_argument("--store", metavar="URL", default=default, help="sqlite:///path of the store")
+    target.add_argument("--store", metavar="URL", default=default, help="sqlite:///path or etcd://host:port/prefix")
     target.add_argument(
         "-c",
         dest="ini",

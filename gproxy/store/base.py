@@ -79,6 +79,21 @@ class Write:
     expected: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """What somebody has put where an object is shown, past this program, and what is not in force.
+
+    `document` is None where the object was deleted, or where there is a `problem`: what is wrong with the text.
+    `revision` is that of the object that is in force, `ABSENT` if there is none.
+    """
+
+    kind: str
+    name: str
+    document: Document | None
+    revision: int
+    problem: str = ""
+
+
 class Conflict(StoreError):
     """Somebody else wrote first: nothing was written. `expected` and `actual` are revisions.
 
@@ -197,6 +212,14 @@ class Store(ABC):
         Writes are never skipped: watching from an old revision returns at once. A revision that is lower than
         `after_revision` is news too (a store that was replaced), with `is_whole`.
         """
+
+    def strays(self) -> Sequence[Stray]:
+        """Return what is shown, was written by hand and is not in force, in stores where that can be done."""
+        return ()
+
+    def settle(self, strays: Sequence[Stray]) -> None:
+        """Show what is in force where these are."""
+        return
 
     @abstractmethod
     def close(self) -> None:

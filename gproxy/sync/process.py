@@ -13,8 +13,10 @@ from gproxy.role import EXIT_BOOT_FAILED, Context
 from gproxy.shared import layout
 from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table, now_ms
+from gproxy.store.access import Access
 from gproxy.store.open import BadStoreUrl, canonical
 from gproxy.store.snapshot_file import FILE_NAME
+from gproxy.sync.adopt import Adopter
 from gproxy.sync.lookout import Lookout
 from gproxy.sync.publish import Publisher
 from gproxy.sync.register import Registrar
@@ -47,7 +49,7 @@ def run(context: Context) -> int:
     )
     publisher = Publisher(settings.gproxy.run_dir / FILE_NAME, name, context.table)
     # A node that has never run makes its embedded store; one that has must not take a lost store for an empty one.
-    source = Source(settings.store.url, create=not publisher.has_last_good)
+    source = Source(settings.store.url, not publisher.has_last_good, Access.of(settings.store), Adopter(context.table))
     registrar = Registrar(context)
     try:
         while _goes_on(received, context.master_pid):

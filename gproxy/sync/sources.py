@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from gproxy.store.access import NOBODY, Access
 from gproxy.store.base import Key, News, State, Store, Stored, StoreError
 from gproxy.store.nodes import Registry
 from gproxy.store.open import open_store
+from gproxy.sync.adopt import Adopter
 from gproxy.sync.complaint import Complaint
 
 log = logging.getLogger(__name__)
@@ -24,18 +26,23 @@ class Source:
     """Follows the store at `url` and never gives up.
 
     With `create`, a store that is not there yet is made at the first success; later a missing store is a
-    trouble like any other. Clock and sleep can be replaced for tests.
+    trouble like any other. What was written by hand is the business of `adopter`. Clock and sleep can be
+    replaced for tests.
     """
 
     def __init__(
         self,
         url: str,
         create: bool,
+        access: Access = NOBODY,
+        adopter: Adopter | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._url = url
         self._create = create
+        self._access = access
+        self._adopter = adopter
         self._now = now
         self._sleep = sleep
         self._store: Store | None = None
@@ -65,6 +72,8 @@ class Source:
                     return None
                 return self._open()
             news = self._store.watch(self._state.revision, timeout_s)
+            if news is None and self._adopter is not None:
+                self._adopter.look(self._store, self._state.revision, self._now())
         except StoreError as error:
             self.close()
             self._trouble.raise_(str(error), self._now())
@@ -82,7 +91,7 @@ class Source:
                 store.close()
 
     def _open(self) -> State:
-        store = open_store(self._url, self._create, WAIT_S)
+        store = open_store(self._url, self._create, WAIT_S, self._access)
         try:
             state = store.read()
         except StoreError:

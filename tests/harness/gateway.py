@@ -35,7 +35,8 @@ _ADDRESS = re.compile(r"(?:\b|\[)([0-9.]+|[0-9a-f:]*:[0-9a-f:]*)\]?:(\d+)|unix:(
 class Gateway:
     """A gateway started with `documents` in its store (None: an empty one). Use it as a context manager.
 
-    `settings` are INI sections over the defaults of the tests: one worker, free ports, the access log on.
+    `settings` are INI sections over the defaults of the tests: one worker, free ports, the access log on. `store` is
+    the URL of a store that others use, too; by default it has one of its own.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Gateway:
         folder: Path,
         documents: Documents | None,
         settings: Mapping[str, Mapping[str, object]] | None = None,
+        store: str | None = None,
     ) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         self.ini = folder / "gproxy.ini"
         self.log_file = folder / "gateway.log"
         self.access_file = folder / "access.log"
-        self.store = f"sqlite:///{folder}/gateway.db"
+        self.store = store or f"sqlite:///{folder}/gateway.db"
         self._sections: dict[str, dict[str, object]] = {
             "gproxy": {"bind": "127.0.0.1:0", "workers": 1, "run_dir": folder / "run", "graceful_timeout_s": 10},
             "store": {"url": self.store},

@@ -20,6 +20,10 @@ def test_a_store_is_made_only_when_asked(tmp_path: Path) -> None:
         open_store(f"sqlite:///{tmp_path}/gateway.db")
 
 
+def test_endpoints_of_etcd_may_come_in_any_order() -> None:
+    assert canonical("etcd://b:1,a:2/gw/") == canonical("etcd://a:2,b:1/gw") == "etcd://a:2,b:1/gw"
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -27,7 +31,8 @@ def test_a_store_is_made_only_when_asked(tmp_path: Path) -> None:
         ("redis://localhost", "a store is sqlite:///"),
         ("sqlite://gateway.db", "is followed by"),
         ("sqlite:///", "is followed by"),
-        ("etcd://localhost:2379/gproxy", "not supported by this version"),
+        ("etcd://localhost/gproxy", "is followed by host:port"),
+        ("etcd://localhost:2379/a b", "the prefix is of"),
     ],
 )
 def test_a_wrong_url_is_said(url: str, said: str) -> None:

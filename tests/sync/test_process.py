@@ -182,7 +182,7 @@ def test_it_leaves_when_its_master_is_gone(node: Node) -> None:
 
 
 def test_a_url_of_no_store_stops_the_start(node: Node) -> None:
-    node.url = "etcd://127.0.0.1:2379/gproxy"
+    node.url = "sqlite:///folder/"
     node.start()
     assert node.ended() == EXIT_BOOT_FAILED
-    assert "etcd is not supported by this version" in node.logged()
+    assert "sqlite:// is followed by" in node.logged()

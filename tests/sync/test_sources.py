@@ -42,7 +42,7 @@ def source_at(path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Callable
 
     def make(create: bool = False) -> Source:
         clock = Clock()
-        made.append(Source(f"sqlite:///{path}", create, clock.now, clock.sleep))
+        made.append(Source(f"sqlite:///{path}", create, now=clock.now, sleep=clock.sleep))
         return made[-1]
 
     yield make

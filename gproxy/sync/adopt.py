@@ -1,0 +1,140 @@
+"""Takes over what people have written into the store with other tools, as far as it is valid.
+
+It becomes a write like any other, checked as a whole and with an entry in the history. What is not valid is said and
+left alone, and tried again whenever something else changes: it may have waited for just that.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from gproxy.core.change import Objects
+from gproxy.core.events import Event, Kind, SnapshotCause
+from gproxy.core.problem import Problem
+from gproxy.core.schema import PLURALS
+from gproxy.shared import layout
+from gproxy.shared.rings import RingWriter
+from gproxy.shared.table import Table
+from gproxy.store import edit
+from gproxy.store.base import ABSENT, Key, State, Store, StoreError, Stray
+from gproxy.store.edit import Rejected
+from gproxy.sync.complaint import Complaint
+
+log = logging.getLogger(__name__)
+
+#: Who and why, in the history: nobody knows who it was.
+AUTHOR: Final = "by hand"
+#: What was found invalid is tried again so much later at the earliest: each try checks the whole configuration.
+AGAIN_S: Final = 2.0
+COMMENT: Final = "written into the store with another tool"
+
+
+class Adopter:
+    """Looks after what was written by hand; `table` is told what is ignored."""
+
+    def __init__(self, table: Table) -> None:
+        self._cells = table.cells
+        self._ring = RingWriter(table, table.slots + layout.RING_SYNC)
+        self._tried: tuple[int, list[Stray]] = (-1, [])
+        self._not_before_s = 0.0
+        self._ignored: dict[Key, str] = {}
+        self._trouble = Complaint("cannot take over what was written by hand")
+
+    def look(self, store: Store, revision: int, now_s: float) -> None:
+        """Take over what is valid, say what is not; `revision` is that of the store. Raises StoreError."""
+        strays = list(store.strays())
+        is_same = strays == self._tried[1] and (revision == self._tried[0] or now_s < self._not_before_s)
+        if is_same or self._trouble.wait_s(now_s):
+            return
+        try:
+            ignored = take_over(store, strays) if strays else {}
+            # In other words, but with the same meaning: nothing was written for them.
+            done = [stray for stray in strays if _key(stray) not in ignored]
+            if done:
+                store.settle(done)
+        except StoreError as error:  # no permission to write, perhaps: the configuration can be followed all the same
+            self._trouble.raise_(str(error), now_s)
+            return
+        self._trouble.settle(now_s)
+        self._tried = revision, strays
+        self._not_before_s = now_s + AGAIN_S
+        news = [problem for key, problem in ignored.items() if self._ignored.get(key) != problem]
+        self._ignored = dict(ignored)
+        if news:
+            self._cells[layout.SYNC_REJECTED] += 1
+            self._ring.tell(Event(Kind.SNAPSHOT, SnapshotCause.REJECTED, figures=(revision, len(news), 0)))
+        for problem in news:
+            log.error("written by hand and ignored: %s", problem)
+
+
+def take_over(store: Store, strays: Sequence[Stray]) -> Mapping[Key, str]:
+    """Write what is valid of it, and return what is wrong with the rest, by object. Raises StoreError."""
+    ignored: dict[Key, str] = {}
+
+    def wish(state: State) -> Objects:
+        ignored.clear()
+        ignored.update((_key(stray), f"{_path(stray)} {problem}") for stray in strays if (problem := _problem(stray)))
+        # Whoever has written the object since then has also written over what was there by hand.
+        good = [stray for stray in strays if _key(stray) not in ignored and _base(state, stray) == stray.revision]
+        while good:
+            wrong = _blamed(_problems(state, good), good)
+            ignored.update((_key(stray), problem) for stray, problem in wrong)
+            good = [stray for stray in good if _key(stray) not in ignored]
+            if not wrong:
+                break
+        return _with(state, good)
+
+    try:
+        edit.write(store, wish, AUTHOR, COMMENT)
+    except Rejected as rejected:  # what is in force is not valid for this version: nothing can be added to it
+        return {_key(stray): str(rejected.problems[0]) for stray in strays}
+    return ignored
+
+
+def _problem(stray: Stray) -> str:
+    """Return what is wrong with a stray before its document is looked at."""
+    return stray.problem or ("" if stray.kind in PLURALS else f"is of no known kind ({', '.join(PLURALS)})")
+
+
+def _problems(state: State, strays: Sequence[Stray]) -> Sequence[Problem]:
+    try:
+        edit.plan(state, lambda state: _with(state, strays))
+    except Rejected as rejected:
+        return rejected.problems
+    return ()
+
+
+def _blamed(problems: Sequence[Problem], strays: Sequence[Stray]) -> list[tuple[Stray, str]]:
+    """Return who is to blame for a problem: an object that has it, one that is missed, or else all."""
+    found = [
+        (stray, str(problem))
+        for stray in strays
+        for problem in problems
+        if problem.path.startswith(_path(stray)) or (stray.document is None and f'"{stray.name}"' in problem.message)
+    ]
+    return found or [(stray, str(problems[0])) for stray in strays if problems]
+
+
+def _with(state: State, strays: Sequence[Stray]) -> Objects:
+    objects = state.documents()
+    for stray in strays:
+        kind = objects.setdefault(stray.kind, {})
+        if stray.document is None:
+            kind.pop(stray.name, None)
+        else:
+            kind[stray.name] = stray.document
+    return objects
+
+
+def _base(state: State, stray: Stray) -> int:
+    stored = state.objects.get(_key(stray))
+    return stored.revision if stored else ABSENT
+
+
+def _key(stray: Stray) -> Key:
+    return stray.kind, stray.name
+
+
+def _path(stray: Stray) -> str:
+    """Return how problems name the object."""
+    return f"{PLURALS.get(stray.kind, stray.kind)}[{stray.name}]" if stray.kind else stray.name
