@@ -14,8 +14,6 @@ import re
 import time
 from typing import Final, Protocol
 
-from gproxy.settings import LogSection
-
 #: Values that need no quotes; all others are written as JSON strings, which also keeps them on one line.
 _PLAIN: Final = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f]+")
 #: What every record has; anything else came in through `extra`.
@@ -76,11 +74,23 @@ class LineHandler(logging.Handler):
         super().close()
 
 
-class HasLog(Protocol):
-    """Settings of any of our programs: all have the section [log]."""
+class LogTo(Protocol):
+    """What section [log] of any of our programs says at least."""
 
     @property
-    def log(self) -> LogSection:
+    def level(self) -> str:
+        """The least level that is logged."""
+
+    @property
+    def file(self) -> str:
+        """A path, or - for standard error."""
+
+
+class HasLog(Protocol):
+    """Settings of any of our programs."""
+
+    @property
+    def log(self) -> LogTo:
         """What to log, and where."""
 
 

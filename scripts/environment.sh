@@ -33,13 +33,24 @@ create_venv() {
     "$python" -m venv --clear .venv
 }
 
+# The tests of pages use the browser of the system.
+ensure_chromium() {
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "Installing the Debian package chromium ..."
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core; } >/dev/null
+    else
+        say "The tests of pages need Chromium: install it (Debian: chromium)"
+    fi
+}
+
 ensure_environment() {
     local extra=${1:-} stamp state
     exec 9>.venv.lock
     command -v flock >/dev/null && flock 9 # two scripts started at once install once
     .venv/bin/python -c 'import pip' 2>/dev/null || { say "Creating the virtual environment .venv ..."; create_venv; }
     # An environment knows its own path, so a moved checkout counts as changed.
-    state="$(cat setup.py gproxy/__init__.py | sha256sum) $PWD $(.venv/bin/python -V)"
+    state="$(cat setup.py gproxy/__init__.py web/package*.json | sha256sum) $PWD $(.venv/bin/python -V)"
     for stamp in ".venv/.installed-${extra:-run}" .venv/.installed-test; do
         if [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then
             exec 9>&-

@@ -15,6 +15,8 @@ FIRST_BITS: Final = 6
 LAST_BITS: Final = 26
 #: Buckets per octave.
 STEPS: Final = 16
+#: The percentiles that are told.
+PERCENTS: Final = (50, 95, 99)
 #: Number of buckets; their indexes are 0 <= index < BUCKETS.
 BUCKETS: Final = (LAST_BITS - FIRST_BITS) * STEPS + 2
 SHORTEST_US: Final = 1 << FIRST_BITS
@@ -81,6 +83,26 @@ def percentiles(counts: Sequence[int], percents: Iterable[float]) -> list[float 
             seen += counts[index]
         found.append(MIDDLES_US[index])
     return found
+
+
+def percentiles_ms(counts: Sequence[int]) -> dict[str, float | None]:
+    """Return p50, p95 and p99 of a histogram in milliseconds, None when it is empty."""
+    found = percentiles(counts, PERCENTS)
+    return {
+        f"p{percent}": None if us is None else round(us / 1000, 3) for percent, us in zip(PERCENTS, found, strict=True)
+    }
+
+
+def sparse(counts: Sequence[int]) -> list[int]:
+    """Return a histogram as index, count, index, count, ... of the buckets that are not empty."""
+    return [number for index, count in enumerate(counts) if count for number in (index, count)]
+
+
+def add_sparse(counts: list[int], pairs: Sequence[int]) -> None:
+    """Add a histogram that was told as `sparse` to one; what is no bucket of ours is left out."""
+    for place in range(0, len(pairs) - 1, 2):
+        if 0 <= pairs[place] < BUCKETS:
+            counts[pairs[place]] += pairs[place + 1]
 
 
 class Limits:

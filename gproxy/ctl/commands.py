@@ -14,7 +14,7 @@ from gproxy.core.change import Objects, described, summary
 from gproxy.core.schema import KINDS, PLURALS, collect
 from gproxy.ctl import files, nodes
 from gproxy.store import edit
-from gproxy.store.base import ABSENT, Conflict, State, Store, StoreMissing, Write
+from gproxy.store.base import State, Store, StoreMissing, Write
 from gproxy.store.edit import Rejected
 from gproxy.store.open import open_store
 
@@ -50,7 +50,7 @@ def put(arguments: argparse.Namespace, url: str) -> None:
     ((name, document),) = objects[arguments.kind].items()
 
     def wish(state: State) -> Objects:
-        _expect(state, Write(arguments.kind, name, document, arguments.if_revision))
+        edit.expect(state, Write(arguments.kind, name, document, arguments.if_revision))
         documents = state.documents()
         return {**documents, arguments.kind: {**documents.get(arguments.kind, {}), name: document}}
 
@@ -152,13 +152,6 @@ def _state(arguments: argparse.Namespace, url: str) -> State:
             return store.read()
     except StoreMissing:
         return State(0, {})
-
-
-def _expect(state: State, item: Write) -> None:
-    stored = state.objects.get((item.kind, item.name))
-    actual = stored.revision if stored else ABSENT
-    if item.expected is not None and item.expected != actual:
-        raise Conflict.of(item, stored)
 
 
 def _lists(objects: Objects, kinds: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:

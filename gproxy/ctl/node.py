@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,13 +21,13 @@ class NodeError(Exception):
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(TIMEOUT_S)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
 
 
@@ -47,13 +48,18 @@ class Node:
         if not self._path and (parts.scheme not in ("", "http") or not self._port):
             raise BadAddress(f"{address}: a control endpoint is host:port, http://host:port or unix:/path")
 
-    def ask(self, path: str) -> dict[str, Any]:
-        """Return the document at a path, `/stats` for example. Raises NodeError."""
-        connection = _UnixConnection(self._path) if self._path else self._tcp()
+    def ask(self, path: str, within_s: float = TIMEOUT_S) -> dict[str, Any]:
+        """Return the document at a path, `/stats` for example, if it comes in time. Raises NodeError."""
+        connection = (
+            _UnixConnection(self._path, within_s)
+            if self._path
+            else http.client.HTTPConnection(self._host, self._port, timeout=within_s)
+        )
+        deadline = time.monotonic() + within_s
         try:
             connection.request("GET", path)
             response = connection.getresponse()
-            body = response.read()
+            body = _whole(response, deadline)
             if response.status != http.HTTPStatus.OK:
                 raise NodeError(f"{self.address}{path} answered {response.status} {response.reason}")
             document = json.loads(body)
@@ -64,5 +70,12 @@ class Node:
             connection.close()
         return dict(document)
 
-    def _tcp(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+
+def _whole(response: http.client.HTTPResponse, deadline: float) -> bytes:
+    """Return the body. Raises TimeoutError for one that comes too slowly, piece by piece."""
+    pieces = []
+    while piece := response.read1(1 << 20):
+        pieces.append(piece)
+        if time.monotonic() > deadline:
+            raise TimeoutError("timed out")
+    return b"".join(pieces)

@@ -13,8 +13,8 @@ from urllib.parse import parse_qs
 from gproxy import __version__
 from gproxy.monitor import health_report, stats
 from gproxy.monitor.exposition import CONTENT_TYPE
-from gproxy.monitor.figures import HISTORIES, NODE
 from gproxy.monitor.health import Subject
+from gproxy.monitor.wanted import Wanted
 from gproxy.monitor.watch import Watch, as_json
 from gproxy.shared.table import Table, now_ms
 
@@ -92,15 +92,16 @@ class Control:
         return Answer(_OK, self._watch.metrics(_now()))
 
     def _stats(self, query: dict[str, list[str]]) -> Answer:
-        """Answer with as much history as `?history=` asks for."""
-        history = query.get("history", [NODE])[-1]
-        if history not in HISTORIES:
-            return Answer(_BAD_REQUEST, {"error": f"history is one of {', '.join(HISTORIES)}"})
+        """Answer with as much as the query asks for: see `Wanted`."""
+        try:
+            wanted = Wanted.read(query)
+        except ValueError as error:
+            return Answer(_BAD_REQUEST, {"error": str(error)})
         told = stats.document(self._table, self._node, __version__, self._master_pid, _now())
         figures = self._watch.figures
         for worker in told["workers"]:
-            worker |= figures.worker(worker["slot"], worker["pid"], history)
-        return Answer(_OK, told | figures.document(history))
+            worker |= figures.worker(worker["slot"], worker["pid"], wanted)
+        return Answer(_OK, told | figures.document(wanted))
 
     def _events(self, query: dict[str, list[str]]) -> Answer:
         """Answer with the events after the number in `?since=`."""

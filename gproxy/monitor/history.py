@@ -10,12 +10,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from gproxy.core.histogram import BUCKETS, MIDDLES_US, percentiles
+from gproxy.core.histogram import BUCKETS, MIDDLES_US, PERCENTS, percentiles_ms, sparse
 
 SECONDS: Final = 600
 #: The windows over which percentiles are told, by their public names.
 WINDOWS: Final = {"10s": 10, "1m": 60, "10m": 600}
-PERCENTS: Final = (50, 95, 99)
 
 
 class Second(NamedTuple):
@@ -43,6 +42,8 @@ class Series:
         self._changes: deque[array[int]] = deque(maxlen=SECONDS)
         self._windows = {name: [0] * BUCKETS for name in WINDOWS}
         self.length = 0
+        #: How many seconds have been added ever: the number of the latest one.
+        self.number = 0
 
     def add(self, second: Second, times: Mapping[int, int]) -> None:
         """Add the second that has just passed; `times` are the counts of its histogram's buckets."""
@@ -58,6 +59,7 @@ class Series:
                 window[index] += count
         self._changes.append(array("Q", [number for pair in times.items() for number in pair]))
         self.length = min(self.length + 1, SECONDS)
+        self.number += 1
 
     def percentiles_ms(self) -> dict[str, dict[str, float | None]]:
         """Return p50, p95 and p99 in milliseconds by window."""
@@ -74,14 +76,23 @@ class Series:
             }
         return found
 
-    def history(self) -> dict[str, list[float | None]]:
-        """Return the columns of all seconds, the latest last; times in milliseconds, None without requests."""
+    def history(self, seconds: int = SECONDS) -> dict[str, list[float | None]]:
+        """Return the columns of the last seconds, the latest last; times in milliseconds, None without requests."""
         names = (*Second._fields, *(f"p{percent}_ms" for percent in PERCENTS))
+        first = max(0, self.length - seconds)
         shown: dict[str, list[float | None]] = {}
         for name, column in zip(names, self._columns, strict=True):
             is_time = name.endswith("_ms")
-            shown[name] = [(value / 1000 if value else None) if is_time else int(value) for value in column]
+            shown[name] = [(value / 1000 if value else None) if is_time else int(value) for value in column[first:]]
         return shown
+
+    def times(self, seconds: int = SECONDS) -> list[list[int]]:
+        """Return the histograms of the last seconds, each as `sparse`."""
+        return [list(pairs) for pairs in list(self._changes)[max(0, self.length - seconds) :]]
+
+    def buckets(self) -> dict[str, list[int]]:
+        """Return the histogram of each window as `sparse`."""
+        return {name: sparse(window) for name, window in self._windows.items()}
 
 
 class Busiest:
@@ -123,14 +134,6 @@ class Busiest:
             return False
         self.forget(idlest)
         return True
-
-
-def percentiles_ms(counts: Sequence[int]) -> dict[str, float | None]:
-    """Return p50, p95 and p99 of a histogram in milliseconds, None when it is empty."""
-    found = percentiles(counts, PERCENTS)
-    return {
-        f"p{percent}": None if us is None else round(us / 1000, 3) for percent, us in zip(PERCENTS, found, strict=True)
-    }
 
 
 def changes(before: Sequence[int], now: Sequence[int]) -> dict[int, int]:

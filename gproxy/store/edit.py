@@ -7,7 +7,7 @@ from typing import Final
 from gproxy.core.change import Change, Objects, diff
 from gproxy.core.problem import Problem
 from gproxy.core.schema import check
-from gproxy.store.base import Conflict, State, Store, Write
+from gproxy.store.base import ABSENT, Conflict, State, Store, Write
 
 #: How often to try while others keep writing in between: each try loses only to a write that succeeded.
 TRIES: Final = 20
@@ -59,3 +59,11 @@ def write(store: Store, wish: Wish, author: str, comment: str = "") -> Written:
         except Conflict:
             if tries == TRIES:
                 raise
+
+
+def expect(state: State, item: Write) -> None:
+    """Raise Conflict unless the object is at the revision that the write expects."""
+    stored = state.objects.get((item.kind, item.name))
+    actual = stored.revision if stored else ABSENT
+    if item.expected is not None and item.expected != actual:
+        raise Conflict.of(item, stored)

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from scripts.processes import started
 EXAMPLE = Path("conf/examples/demo.yaml")
 BIN = Path(sys.prefix) / "bin"
 READY_TIMEOUT_S = 30.0
+#: How gadmin tells the password of the first user, once.
+FIRST_PASSWORD = re.compile(r"the first user is admin, the password is (\S+)")
 Program = subprocess.Popen[bytes]
 
 
@@ -96,6 +99,17 @@ def ending(log: Path) -> str:
 
 
 @contextlib.contextmanager
+def admin(options: Options, log: Path, programs: dict[str, Program]) -> Iterator[str]:
+    """Run gadmin on the store of the demonstration; yields the first user's password, "" when there is one already."""
+    command: list[str | Path] = [BIN / "gadmin", "--store", options.store, "-b", f"127.0.0.1:{options.admin_port}"]
+    with started(command, log) as program:
+        programs["gadmin"] = program
+        wait_for(program, options.admin_port, "/healthz", log)
+        found = FIRST_PASSWORD.search(log.read_text(encoding="utf-8", errors="replace"))
+        yield found[1] if found else ""
+
+
+@contextlib.contextmanager
 def running(options: Options) -> Iterator[tuple[dict[str, Program], str]]:
     """Run everything; yields (programs by name, the text to show) once requests are answered."""
     options.run_dir.mkdir(parents=True, exist_ok=True)
@@ -117,10 +131,11 @@ def running(options: Options) -> Iterator[tuple[dict[str, Program], str]]:
         programs["gproxy"] = gproxy
         wait_for(gproxy, options.port, "/users/1", log)
         ready_s = time.monotonic() - begin
+        password = stack.enter_context(admin(options, log, programs))
         status, server = ask(options.port, "/users/1")
         first = f"GET /users/1 -> {status}, served by {server}"
         is_plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
-        text = words.opening(options, str(path), applied, ready_s, first, is_plain)
+        text = words.opening(options, str(path), applied, ready_s, first, password, is_plain)
         text += "\n" + words.suggestions("Try it in another terminal", words.attempts(options.port), is_plain)
         text += "\n" + words.suggestions(
             "Change the configuration while it runs", words.changes(options, str(path)), is_plain

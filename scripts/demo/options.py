@@ -18,6 +18,7 @@ class Options:
 
     port: int
     control_port: int
+    admin_port: int
     backend_ports: tuple[int, int]
     workers: int
     run_dir: Path
@@ -35,6 +36,7 @@ def read_options(arguments: list[str]) -> Options:
     )
     parser.add_argument("--port", type=int, default=8080, help="where the gateway listens (8080)")
     parser.add_argument("--control-port", type=int, default=9900, help="where gproxy tells its health (9900)")
+    parser.add_argument("--admin-port", type=int, default=9901, help="where gadmin shows its pages (9901)")
     parser.add_argument(
         "--backend-port", type=int, default=EXAMPLE_PORTS[0], help="of the first; the second has the next (9001)"
     )
@@ -44,11 +46,10 @@ def read_options(arguments: list[str]) -> Options:
     backend_ports = (found.backend_port, found.backend_port + 1)
     if found.workers < 1:
         parser.error("--workers is at least 1")
-    if len({found.port, found.control_port, *backend_ports}) < 4 or not all(
-        0 < port < 65536 for port in (found.port, found.control_port, *backend_ports)
-    ):
-        parser.error("the gateway, control and two backend ports are four different ones from 1 to 65535")
-    return Options(found.port, found.control_port, backend_ports, found.workers, found.run_dir)
+    ports = (found.port, found.control_port, found.admin_port, *backend_ports)
+    if len(set(ports)) < len(ports) or not all(0 < port < 65536 for port in ports):
+        parser.error("the gateway, control, admin and two backend ports are five different ones from 1 to 65535")
+    return Options(found.port, found.control_port, found.admin_port, backend_ports, found.workers, found.run_dir)
 
 
 def check_ports(options: Options) -> None:
@@ -56,6 +57,7 @@ def check_ports(options: Options) -> None:
     wanted = (
         ("gateway", options.port, "--port"),
         ("control endpoint", options.control_port, "--control-port"),
+        ("admin", options.admin_port, "--admin-port"),
         *(("backend", port, "--backend-port") for port in options.backend_ports),
     )
     problems = []

@@ -12,10 +12,13 @@ def styled(text: str, style: str, is_plain: bool) -> str:
     return text if is_plain else f"\033[{style}m{text}\033[0m"
 
 
-def opening(options: Options, example: str, applied: str, ready_s: float, first: str, is_plain: bool) -> str:
+def opening(
+    options: Options, example: str, applied: str, ready_s: float, first: str, password: str, is_plain: bool
+) -> str:
     """Return what is shown once everything runs.
 
-    `applied` is the last line that gproxyctl printed, `first` describes the first answer through the gateway.
+    `applied` is the last line that gproxyctl printed, `first` describes the first answer through the
+    gateway, `password` is that of the first user of gadmin, "" when it was shown before.
     """
     lines = [
         ("backends", ", ".join(f"http://127.0.0.1:{port}" for port in options.backend_ports)),
@@ -23,6 +26,8 @@ def opening(options: Options, example: str, applied: str, ready_s: float, first:
         ("", applied),
         ("gateway", f"http://127.0.0.1:{options.port}, {options.workers} workers, ready in {ready_s:.1f} s"),
         ("", first),
+        ("admin", f"http://127.0.0.1:{options.admin_port}"),
+        ("", f"log in as admin with {password} (shown this once)" if password else ""),
         ("health", f"http://127.0.0.1:{options.control_port}/readyz"),
         ("log", f"{options.run_dir}/gproxy.log"),
     ]

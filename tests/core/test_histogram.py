@@ -13,10 +13,13 @@ from gproxy.core.histogram import (
     NEAR_END,
     SHORTEST_US,
     Limits,
+    add_sparse,
     bounds,
     bucket,
     percentile,
     percentiles,
+    percentiles_ms,
+    sparse,
     total_us,
 )
 
@@ -100,3 +103,21 @@ def test_counts_below_grow_with_limits_and_counts(values: list[int], more: list[
 @given(st.lists(st.integers(SHORTEST_US, LONGEST_US - 1)))
 def test_the_sum_is_as_exact_as_the_buckets(values: list[int]) -> None:
     assert abs(total_us(counts_of(values)) - sum(values)) <= sum(values) / 31
+
+
+@given(st.lists(st.integers(0, LONGEST_US)), st.lists(st.integers(0, LONGEST_US)))
+def test_sparse_histograms_add_up(some: list[int], more: list[int]) -> None:
+    total = counts_of(some)
+    add_sparse(total, sparse(counts_of(more)))
+    assert total == counts_of(some + more)
+
+
+def test_what_is_no_bucket_is_left_out() -> None:
+    counts = [0] * BUCKETS
+    add_sparse(counts, [-1, 5, BUCKETS, 5, 3, 2, 7])
+    assert sparse(counts) == [3, 2]
+
+
+def test_percentiles_in_milliseconds() -> None:
+    assert percentiles_ms(counts_of([])) == {"p50": None, "p95": None, "p99": None}
+    assert percentiles_ms(counts_of([1000] * 99 + [50_000]))["p50"] == MIDDLES_US[bucket(1000)] / 1000

@@ -6,6 +6,7 @@ import pytest
 from gproxy.monitor.figures import Figures
 from gproxy.monitor.objects import objects
 from gproxy.monitor.sampler import Sampler
+from gproxy.monitor.wanted import Wanted
 from gproxy.shared import layout
 from gproxy.shared.table import Table
 from tests.monitor.figures import lines, put
@@ -36,7 +37,7 @@ def test_servers_and_apis_by_name(table: Table, sampler: Sampler, figures: Figur
         put(table, 0, 10, ms=5)
         put(table, 2, 1, cell=layout.ROW_STATUS_5XX)
         sampler.look()
-    told = figures.document("none")
+    told = figures.document(Wanted("none"))
     assert told["history"] is None
     first, second = told["servers"]
     assert (first["name"], first["requests"], first["status_2xx"], first["circuit"]) == ("a", 20, 20, None)
@@ -55,7 +56,7 @@ def test_all_history_is_that_of_objects_too(table: Table, sampler: Sampler, figu
     for _ in range(2):
         put(table, 0, 10)
         sampler.look()
-    told = figures.document("all")
+    told = figures.document(Wanted("all"))
     assert told["history"]["requests"] == [0, 10, 10]
     assert told["servers"][0]["history"]["requests"] == [10]
     assert told["servers"][1]["history"] is None
@@ -66,9 +67,33 @@ def test_a_worker_and_its_process(table: Table, sampler: Sampler, figures: Figur
     table.cells[table.base(1) + layout.STATE] = layout.STATE_ACCEPTING
     table.cells[table.base(1) + layout.LOOP_LAG_US] = 250
     sampler.look()
-    told = figures.worker(1, os.getpid(), "none")
+    told = figures.worker(1, os.getpid(), Wanted("none"))
     assert told["memory_bytes"] > 0
     assert told["loop_lag_ms"] == 0.25
     assert told["rates"]["10s"]["requests"] == 10
-    gone = figures.worker(1, 2**22 + 1, "none")
+    gone = figures.worker(1, 2**22 + 1, Wanted("none"))
     assert gone["cpu_s"] is gone["memory_bytes"] is None
+
+
+def test_only_what_is_named_or_busy_is_told(table: Table, sampler: Sampler, figures: Figures) -> None:
+    assert [one["name"] for one in figures.document(Wanted("none", servers=frozenset("b")))["servers"]] == ["b"]
+    assert figures.document(Wanted("none", servers=frozenset("b")))["apis"] == []
+    assert figures.document(Wanted("none", objects="none"))["servers"] == []
+    assert figures.document(Wanted("none", objects="busy"))["servers"] == []
+    put(table, 0, 10)
+    sampler.look()
+    told = figures.document(Wanted("none", objects="busy"))
+    assert [one["name"] for one in told["servers"]] == ["a"]
+
+
+def test_buckets_are_what_percentiles_come_from(table: Table, sampler: Sampler, figures: Figures) -> None:
+    for _ in range(3):
+        put(table, 0, 10, ms=5)
+        sampler.look()
+    told = figures.document(Wanted("all", 2, buckets=True))
+    (index, count) = told["servers"][0]["buckets"]["start"]
+    assert count == 30
+    assert told["servers"][0]["buckets"]["10s"] == [index, 20], "its series began with its second second"
+    assert told["figures"]["buckets"]["1m"] == [index, 30]
+    history = told["history"]
+    assert (history["number"], history["requests"], history["times"]) == (4, [10, 10], [[index, 10], [index, 10]])

@@ -2,9 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gproxy.core.histogram import BUCKETS, MIDDLES_US, bucket
+from gproxy.core.histogram import BUCKETS, MIDDLES_US, PERCENTS, bucket, percentiles_ms
 from gproxy.monitor.history import (
-    PERCENTS,
     SECONDS,
     WINDOWS,
     Busiest,
@@ -12,7 +11,6 @@ from gproxy.monitor.history import (
     Series,
     as_second,
     changes,
-    percentiles_ms,
 )
 
 
@@ -90,3 +88,14 @@ def test_what_was_done_long_ago_counts_less() -> None:
     assert busiest.series.keys() == {2}
     busiest.keep([1])
     assert busiest.series == {}
+
+
+def test_the_last_seconds_and_their_histograms() -> None:
+    series = Series()
+    for number in range(1, 5):
+        series.add(Second(requests=number), {number: number})
+    assert series.number == 4
+    assert series.history(2)["requests"] == [3, 4]
+    assert series.times(2) == [[3, 3], [4, 4]]
+    assert series.times(0) == []
+    assert series.buckets()["10s"] == [1, 1, 2, 2, 3, 3, 4, 4]

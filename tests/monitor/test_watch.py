@@ -6,6 +6,7 @@ import pytest
 
 from gproxy.core.events import Event, Kind, ReloadCause
 from gproxy.monitor.stats import Now
+from gproxy.monitor.wanted import Wanted
 from gproxy.monitor.watch import Watch, as_json
 from gproxy.shared import layout
 from gproxy.shared.rings import RingWriter
@@ -31,7 +32,7 @@ def test_it_looks_every_second_and_tells(table: Table, monkeypatch: pytest.Monke
         put(table, 0, 5)
         RingWriter(table, table.slots + layout.RING_MASTER).tell(Event(Kind.RELOAD, ReloadCause.DONE))
         eventually(lambda: watch.events.since(0)["last"] == 1)
-        eventually(lambda: watch.figures.document("none")["servers"][0]["requests"] == 5)
+        eventually(lambda: watch.figures.document(Wanted("none"))["servers"][0]["requests"] == 5)
         assert b'gproxy_server_requests_total{code_class="2xx",server="a"} 5\n' in watch.metrics(Now(1, 1))
     finally:
         looking.kill()

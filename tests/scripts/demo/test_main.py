@@ -2,6 +2,7 @@ import contextlib
 import http.client
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,19 +25,19 @@ def test_other_backend_ports_give_a_copy_of_the_example(tmp_path: Path) -> None:
     assert main.example(read_options([])) == main.EXAMPLE
 
 
-def four_free_ports() -> tuple[int, int, int]:
-    """Return the gateway's and the control port, and the first of two in a row for the backends."""
+def five_free_ports() -> tuple[int, int, int, int]:
+    """Return the ports of gateway, control and admin, and the first of two in a row for the backends."""
     while True:
-        port, control, first = free_ports(3)
+        port, control, admin, first = free_ports(4)
         with contextlib.suppress(DemoError):
-            check_ports(Options(port, control, (first, first + 1), 2, Path()))
-            return port, control, first
+            check_ports(Options(port, control, admin, (first, first + 1), 2, Path()))
+            return port, control, admin, first
 
 
 def test_the_demonstration_runs_and_stops_cleanly(tmp_path: Path) -> None:
-    port, control, backend_port = four_free_ports()
+    port, control, admin, backend_port = five_free_ports()
     command = [sys.executable, "-m", "scripts.demo", "--port", str(port), "--control-port", str(control)]
-    command += ["--backend-port", str(backend_port), "--run-dir", str(tmp_path / "run")]
+    command += ["--admin-port", str(admin), "--backend-port", str(backend_port), "--run-dir", str(tmp_path / "run")]
     environment = {**os.environ, "NO_COLOR": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as demo:
         assert demo.stdout is not None
@@ -46,6 +47,8 @@ def test_the_demonstration_runs_and_stops_cleanly(tmp_path: Path) -> None:
             if "Ctrl-C" in line:
                 break
         assert "gproxy is running" in shown, shown
+        assert f"http://127.0.0.1:{admin}\n" in shown
+        assert re.search(r"log in as admin with \S{20,} \(shown this once\)", shown), shown
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         connection.request("GET", "/users/ada")
         assert connection.getresponse().status == 404

@@ -8,13 +8,20 @@ from scripts.processes import free_ports
 
 
 def test_the_defaults_fit_the_example() -> None:
-    assert read_options([]) == Options(8080, 9900, (9001, 9002), 2, Path("run"))
+    assert read_options([]) == Options(8080, 9900, 9901, (9001, 9002), 2, Path("run"))
     assert read_options([]).store == "sqlite:///run/gateway.db"
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--workers", "0"], ["--port", "9001"], ["--backend-port", "9899"], ["--port", "70000"], ["--port", "0"]],
+    [
+        ["--workers", "0"],
+        ["--port", "9001"],
+        ["--backend-port", "9899"],
+        ["--admin-port", "8080"],
+        ["--port", "70000"],
+        ["--port", "0"],
+    ],
 )
 def test_wrong_arguments_end_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -24,11 +31,11 @@ def test_wrong_arguments_end_with_2(arguments: list[str], capsys: pytest.Capture
 
 
 def test_every_taken_port_is_told_with_the_option_that_changes_it() -> None:
-    gateway, control, _ = free_ports(3)
+    gateway, control, admin, _ = free_ports(4)
     with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
         taken = (first.getsockname()[1], second.getsockname()[1])
         with pytest.raises(DemoError) as raised:
-            check_ports(Options(taken[0], control, (gateway, taken[1]), 2, Path("run")))
+            check_ports(Options(taken[0], control, admin, (gateway, taken[1]), 2, Path("run")))
     lines = str(raised.value).splitlines()[1:]
     assert [line.split(": ")[0] for line in lines] == [
         f"  port {taken[0]} for the gateway",
@@ -39,5 +46,5 @@ def test_every_taken_port_is_told_with_the_option_that_changes_it() -> None:
 
 
 def test_free_ports_are_fine() -> None:
-    gateway, control, first, second = free_ports(4)
-    check_ports(Options(gateway, control, (first, second), 2, Path("run")))
+    gateway, control, admin, first, second = free_ports(5)
+    check_ports(Options(gateway, control, admin, (first, second), 2, Path("run")))

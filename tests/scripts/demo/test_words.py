@@ -5,10 +5,17 @@ OPTIONS = read_options(["--port", "8180"])
 
 
 def test_plain_text_has_no_colours() -> None:
-    text = words.opening(OPTIONS, "demo.yaml", "revision 1", 0.84, "GET /users/1 -> 200", is_plain=True)
+    text = words.opening(OPTIONS, "demo.yaml", "revision 1", 0.84, "GET /users/1 -> 200", "secret", is_plain=True)
     assert "\033" not in text
     assert "http://127.0.0.1:8180, 2 workers, ready in 0.8 s" in text
     assert "GET /users/1 -> 200" in text
+    assert "http://127.0.0.1:9901\n" in text
+    assert "log in as admin with secret" in text
+
+
+def test_the_password_is_shown_only_when_it_is_new() -> None:
+    text = words.opening(OPTIONS, "demo.yaml", "revision 1", 0.84, "GET /users/1 -> 200", "", is_plain=True)
+    assert "log in" not in text
 
 
 def test_on_a_terminal_it_has() -> None:

@@ -1,0 +1,74 @@
+"""/api/v1/nodes, /stats, /events, /health: what all nodes together tell."""
+
+from typing import Any, Final
+
+from flask import Blueprint, Response, jsonify
+from werkzeug.exceptions import NotFound
+
+from gadmin.accounts.roles import Role
+from gadmin.api.reading import Query
+from gadmin.fleet import merge
+from gadmin.security.guard import needs
+from gadmin.services import services
+
+blueprint: Final = Blueprint("api_nodes", __name__)
+
+
+@blueprint.get("/nodes")
+@needs(Role.VIEWER)
+def nodes() -> Response:
+    """Return each node: its state, its workers, what they run."""
+    Query().done()
+    return jsonify({"nodes": merge.nodes(services().fleet.readings())})
+
+
+@blueprint.get("/stats")
+@needs(Role.VIEWER)
+def stats() -> Response:
+    """Return the figures of all nodes together, with ten minutes of history or its tail."""
+    query = Query()
+    is_whole = query.one_of("history", ("tail", "all"), "tail") == "all"
+    query.done()
+    return Response(services().fleet.rendered(is_whole), content_type="application/json")
+
+
+@blueprint.get("/stats/<any(servers, apis):plural>/<name>")
+@needs(Role.VIEWER)
+def stats_of(plural: str, name: str) -> Response:
+    """Return the figures of one server or API on all nodes, with its history."""
+    Query().done()
+    kind = plural.removesuffix("s")
+    if services().configuration.get(kind, name) is None:
+        raise NotFound(f"There is no {kind} {name}.")
+    return Response(services().fleet.rendered_object(kind, name), content_type="application/json")
+
+
+@blueprint.get("/events")
+@needs(Role.VIEWER)
+def events() -> Response:
+    """Return what has changed on the nodes after the event `since`, and why."""
+    query = Query()
+    since = query.whole("since", 0, 0, 2**53)
+    query.done()
+    fleet = services().fleet
+    fleet.readings()
+    return jsonify(fleet.events.since(since))
+
+
+@blueprint.get("/health/<name>")
+@needs(Role.VIEWER)
+def health(name: str) -> Response:
+    """Return what the health check of a server says on each node, with the last conversation."""
+    Query().done()
+    return jsonify({"nodes": health_of(name)})
+
+
+def health_of(name: str) -> list[dict[str, Any]]:
+    """Return, by node, what is known of the health of a server; nodes that do not check it are left out."""
+    answers = services().fleet.health(name)
+    return [
+        {"node": node, **server}
+        for node, told in answers.items()
+        if isinstance(told, dict)
+        for server in told["servers"]
+    ]

@@ -1,0 +1,128 @@
+"""Labels and explanations of fields, and the sections of each form.
+
+A field that is not named here still has both: its name, and what its model says.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from gadmin.forms.spec import Field, Widget, spec
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Some fields of a form under one title."""
+
+    title: str
+    fields: tuple[Field, ...]
+
+
+#: Kind -> title of a section -> its fields. What is left comes under the last title.
+SECTIONS: Final[dict[str, dict[str, str]]] = {
+    "server": {
+        "Server": "name address scheme status",
+        "Balancing": "weight backup slow_start_s",
+        "Limits": "max_qps burst max_connections queue",
+        "Protection": "health_check circuit_breaker",
+        "More": "tls",
+    },
+    "cluster": {
+        "Cluster": "name servers",
+        "Balancing": "load_balance hash_on sticky_cookie",
+        "Protection": "health_check circuit_breaker retry",
+        "More": "timeouts",
+    },
+    "api": {
+        "API": "name status hosts methods path priority",
+        "Where requests go": "nodes merge rewrite preserve_host",
+        "Limits": "rate_limit max_concurrency queue timeouts retry circuit_breaker",
+        "Who may call": "access auth cors validation",
+        "Answers": "cache mock default_response request_headers response_headers",
+        "More": "tags",
+    },
+    "routing": {
+        "Routing": "name status priority api path",
+        "Which requests": "when",
+        "Where they go": "cluster percent sticky action",
+        "More": "expires_at",
+    },
+}
+
+#: What is not called what its name says.
+_LABELS: Final = {
+    "api": "API",
+    "auth": "Authentication",
+    "ca_file": "CA file",
+    "cors": "CORS",
+    "max_qps": "Requests per second, at most",
+    "max_connections": "Requests in flight, at most",
+    "max_concurrency": "Requests in flight, at most",
+    "per_s": "Per",
+    "preserve_host": "Keep the caller's Host",
+    "tls": "TLS",
+}
+_UNITS: Final = {"_ms": "ms", "_s": "s", "_percent": "%", "_bytes": "bytes"}
+
+#: Path -> what a user should know.
+_HINTS: Final = {
+    "server.name": "How clusters call it; by default its address.",
+    "server.address": "host:port, [IPv6]:port or unix:/path",
+    "server.weight": "Its share of the requests; 0 gets none.",
+    "server.status": "drain: finishes what it has and gets nothing new.",
+    "server.backup": "Used only while no other server can be.",
+    "server.slow_start_s": "How long a server that comes back takes to get its full share.",
+    "server.max_qps": "0: no limit",
+    "server.burst": "How many may come at once; 0: all of a second's.",
+    "server.max_connections": "0: no limit",
+    "cluster.servers": "One per line.",
+    "cluster.hash_on": "client_ip, header:NAME, cookie:NAME, query:NAME or path",
+    "cluster.sticky_cookie": "The name of a cookie that takes a client back to the same server.",
+    "api.hosts": "One per line; none: any host. *.example.com is any host below.",
+    "api.methods": "GET, POST ...; none: all of them.",
+    "api.path": "/exact, /users/{id}, /users/{id:int}, /prefix/* or ~^/v(\\d+)/",
+    "api.priority": "Higher ones are asked first.",
+    "api.max_concurrency": "0: no limit",
+    "api.tags": "One per line.",
+}
+
+
+def sections(kind: str) -> list[Section]:
+    """Return the sections of the form of a kind; every field is in exactly one."""
+    fields = {field.name: field for field in spec(kind)}
+    titles = SECTIONS.get(kind, {"": ""})
+    found = [(title, [fields.pop(name) for name in names.split() if name in fields]) for title, names in titles.items()]
+    found[-1][1].extend(fields.values())
+    return [Section(title, tuple(of_it)) for title, of_it in found if of_it]
+
+
+def label(name: str) -> str:
+    """Return what a field is called on pages."""
+    if name in _LABELS:
+        return _LABELS[name]
+    suffix = next((suffix for suffix in _UNITS if name.endswith(suffix)), "")
+    return name.removesuffix(suffix).replace("_", " ").capitalize() or name
+
+
+def unit(name: str) -> str:
+    """Return the unit of a field, "" when it has none."""
+    if name == "percent":
+        return "%"
+    return next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), "")
+
+
+def hint(kind: str, path: str, field: Field) -> str:
+    """Return the explanation below an input."""
+    said = _HINTS.get(f"{kind}.{path}", "")
+    if said or field.widget in (Widget.PART, Widget.OPTION):
+        return said or field.doc.replace("`", "").replace("\n", " ")
+    return ", ".join(_bounds(field))
+
+
+def _bounds(field: Field) -> Iterator[str]:
+    if field.widget is Widget.NAMES:
+        yield "One per line."
+    if field.widget is Widget.JSON:
+        yield "JSON"
+    if field.widget is Widget.NUMBER and field.least is not None and field.most is not None and field.most < 1_000_000:
+        yield f"{field.least:g} to {field.most:g}"
