@@ -36,12 +36,13 @@ class Terms:
 class Node:
     """One cluster with the terms on which it is asked. The time limits are final, in seconds; 0 means no limit.
 
-    With `is_plain` nothing but whose turn it is decides where its requests go, and each goes there once. `method`
-    None is the client's own. `after` are all the hooks of the response.
+    With `is_direct` nothing but whose turn it is decides where its requests go, and each goes there once; with
+    `is_plain` the API has no say either. `method` None is the client's own. `after` are all the hooks of the response.
     """
 
     cluster: Cluster
     terms: Terms
+    is_direct: bool
     is_plain: bool
     retry: Retry | None
     connect_s: float
@@ -69,11 +70,12 @@ class Node:
     ) -> Self:
         timeouts = terms.timeouts.over(cluster.timeouts).over(defaults)
         retry = terms.retry or cluster.retry
-        chooses_freely = cluster.is_in_turns and not cluster.is_guarded and not cluster.is_limited
+        is_direct = cluster.is_in_turns and not cluster.is_guarded and not cluster.is_limited and retry is None
         return cls(
             cluster=cluster,
             terms=terms,
-            is_plain=chooses_freely and retry is None and terms.is_free,
+            is_direct=is_direct,
+            is_plain=is_direct and terms.is_free,
             retry=retry,
             connect_s=timeouts.connect_s or 0,
             response_s=timeouts.response_s or 0,

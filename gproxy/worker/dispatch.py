@@ -41,14 +41,7 @@ class Dispatcher:
         if node.rewrite is not None:
             exchange.rewritten = node.rewrite.target(exchange)
         if node.is_plain:
-            runtime, cluster = self._runtime, node.cluster
-            standing = runtime.standings.get(cluster) or runtime.standing(cluster)
-            servers = cluster.primary or cluster.backup
-            if runtime.health.passed_over:
-                servers = runtime.health.passed_over.get(cluster, servers)
-            server = standing.turns.pick(servers) or self._choose(exchange, node)
-            self._recorder.attempt(exchange, server)
-            self._carry(exchange, node, server)
+            self._in_turn(exchange, node)
         elif api.room is None:
             self._guarded(exchange, api)
         else:
@@ -65,10 +58,23 @@ class Dispatcher:
 
     def send(self, exchange: Exchange, node: Node) -> None:
         """Have `exchange` answered by a server of the node's cluster; raises what `dispatch` does."""
-        if node.retry is None:
+        if node.is_direct:
+            self._in_turn(exchange, node)
+        elif node.retry is None:
             self._attempt(exchange, node, self._server_for(exchange, node), None)
         else:
             self._until_answered(exchange, node, node.retry)
+
+    def _in_turn(self, exchange: Exchange, node: Node) -> None:
+        """Make the only attempt, at the server whose turn it is."""
+        runtime, cluster = self._runtime, node.cluster
+        standing = runtime.standings.get(cluster) or runtime.standing(cluster)
+        servers = cluster.primary or cluster.backup
+        if runtime.health.passed_over:
+            servers = runtime.health.passed_over.get(cluster, servers)
+        server = standing.turns.pick(servers) or self._choose(exchange, node)
+        self._recorder.attempt(exchange, server)
+        self._carry(exchange, node, server)
 
     def _server_for(self, exchange: Exchange, node: Node, tried: Sequence[Server] = ()) -> Server:
         """Return the server for an attempt, after waiting for a place there where servers have queues."""

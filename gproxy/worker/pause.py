@@ -1,4 +1,4 @@
-"""A wait that ends with time, or when the client leaves."""
+"""A wait that ends with time or with a word, or when the client leaves."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ class Pause:
     def sleep(self, seconds: float) -> None:
         """Return after so many seconds; raises what `interrupt` is given."""
         timer = hub.loop.timer(max(seconds, 0.0))
-        self._sleeper = getcurrent()
-        timer.start(self._wake)
+        timer.start(self.wake)
         try:
-            switch(hub)
+            self.park()
         finally:
             timer.close()
+
+    def park(self) -> None:
+        """Return when somebody calls `wake`; raises what `interrupt` is given."""
+        self._sleeper = getcurrent()
+        switch(hub)
 
     def interrupt(self, error: BaseException) -> bool:
         """Raise `error` in the greenlet that sleeps; False when there is none. Only from the hub."""
@@ -34,7 +38,8 @@ class Pause:
         sleeper.throw(error)
         return True
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """End the wait, if there still is one. Only from the hub."""
         sleeper = self._sleeper
         if sleeper is not None:
             self._sleeper = None

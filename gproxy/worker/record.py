@@ -88,6 +88,22 @@ class Recorder:
         self.count_row(api.row, layout.ROW_RETRIES)
         exchange.server = None
 
+    def part_over(self, part: Exchange, status: int) -> None:
+        """Count what became of a request of the gateway's own at the server tried last, and log a failure.
+
+        `status` is that of the answer, 0 without one. Requests of clients end with `end`.
+        """
+        server = part.server
+        if server is not None:
+            took_s = (part.answered or monotonic()) - part.attempted
+            is_gone = part.status == 499 and part.code
+            outcome = ROW_CLIENT_GONE if is_gone else _STATUSES + min(status // 100, 5) if status else ROW_UNANSWERED
+            self._count_row(part, server.row, outcome, bucket(int(took_s * 1e6)))
+            if part.code in _SERVER_FAILURES:
+                self.count_row(server.row, layout.ROW_FAILURES)
+        if part.code and part.status >= 500 and part.code not in _DELIBERATE:
+            log.warning("a part of a request failed", extra=failure(part))
+
     def end(self, exchange: Exchange) -> None:
         """Count and log a request that is over: for the worker, for its API, and for the server tried last."""
         cells = self._cells

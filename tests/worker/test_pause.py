@@ -36,3 +36,12 @@ def test_nobody_sleeps_nobody_is_interrupted() -> None:
     pause.sleep(0)
     gevent.sleep(0)
     assert not pause.interrupt(ClientGone("closed by the client"))
+
+
+def test_it_ends_with_a_word() -> None:
+    pause = Pause()
+    pause.wake()  # nobody parks: nothing happens
+    hub.loop.run_callback(pause.wake)
+    with limited():
+        pause.park()
+    pause.wake()
