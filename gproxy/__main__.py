@@ -13,6 +13,8 @@ from gproxy import __version__, settings
 from gproxy.master.arbiter import Arbiter, StartError
 from gproxy.master.check import problems_here
 from gproxy.master.child import ROLES
+from gproxy.master.predecessor import NoEstate, Predecessor
+from gproxy.master.program import Program
 from gproxy.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -20,12 +22,18 @@ log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None, roles: Mapping[str, str] = ROLES) -> int:
     """Run the command and return its exit code. `roles` says what the children run."""
+    program = Program.of_this_process()
     options = _parser().parse_args(arguments)
     overrides = _overrides(options)
 
     def load() -> Settings:
         return settings.load(options.config, overrides)
 
+    try:
+        predecessor = Predecessor.from_environment()
+    except NoEstate as error:
+        _say([str(error)])
+        return 1
     try:
         loaded = load()
         if options.test:
@@ -35,11 +43,14 @@ def main(arguments: Sequence[str] | None = None, roles: Mapping[str, str] = ROLE
             print("gproxy: the settings are good")
             return 0
     except SettingsError as error:
-        _say(error.problems)
+        if not (predecessor and predecessor.fail(error.problems)):
+            _say(error.problems)
         return 2
     try:
-        return Arbiter(loaded, load, roles).run()
+        return Arbiter(loaded, load, program, roles, predecessor).run()
     except StartError as error:
+        if predecessor and predecessor.fail(error.problems):
+            return 1
         if loaded.log.file != "-":
             for problem in error.problems:
                 log.error(problem)
@@ -57,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         "gproxy",
         description="A pre-forking HTTP gateway.",
         epilog="Signals to a running gproxy: HUP reads the settings again, TERM finishes requests and stops, "
-        "INT and QUIT stop at once, TTIN and TTOU add and remove a worker, USR1 reopens the log files.",
+        "INT and QUIT stop at once, TTIN and TTOU add and remove a worker, USR1 reopens the log files, USR2 starts the "
+        "program anew (an upgraded one, too) on the same sockets and lets this one finish its requests and end.",
         allow_abbrev=False,
     )
     parser.add_argument(

@@ -49,11 +49,13 @@ class ProcessCause(IntEnum):
 
 
 class ReloadCause(IntEnum):
-    """How a reload went; figures: workers, or problems of a refused one."""
+    """How a reload or an upgrade went; figures: workers, or problems of a refused one."""
 
     DONE = 1
     REFUSED = 2
     FAILED = 3
+    UPGRADED = 4  # another program has taken over
+    UPGRADE_FAILED = 5
 
 
 class SnapshotCause(IntEnum):

@@ -52,9 +52,14 @@ class Child:
         return self.role if self.slot == NO_SLOT else f"{self.role}-{self.slot}"
 
     def send(self, number: int) -> None:
-        """Send a signal; a child that is gone already is not an error, it is about to be reaped."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        """Send a signal."""
+        send(self.pid, number)
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal; a process that is gone already is not an error, it is about to be reaped."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def fork(role: str, target: str, context: Context, become_child: Callable[[], None]) -> int:
@@ -79,6 +84,8 @@ def _live(role: str, target: str, context: Context, become_child: Callable[[], N
     code = 1
     try:
         become_child()
+        if os.getppid() != context.master_pid:  # killed meanwhile: others may have our slot soon
+            os._exit(code)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         name_process(role, context.slot)
         try:
@@ -102,6 +109,15 @@ def name_process(role: str, slot: int = NO_SLOT) -> None:
     name = f"gproxy-{role}" if slot == NO_SLOT else f"gproxy-{role}{slot}"
     with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:
         file.write(name)
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether there is a process of this number that has not ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def describe_exit(status: int) -> str:

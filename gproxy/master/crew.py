@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gproxy.core.events import Event, Kind, ProcessCause, ProcessState, Thing
-from gproxy.master.child import MONITOR, SYNC, WORKER, Child, describe_exit, fork
+from gproxy.master.child import MONITOR, SYNC, WORKER, Child, describe_exit, fork, is_running
 from gproxy.role import NO_SLOT, Context
 from gproxy.settings import Settings
 from gproxy.shared import layout
@@ -27,6 +27,8 @@ BOOT_TIMEOUT_S: Final = 60.0
 SIDE_HANG_FACTOR: Final = 3
 #: A child that ends on its own at its deadline must not be killed just before it does.
 KILL_SLACK_S: Final = 1.0
+#: A worker of another master that has not shown for so long that it lives is looked for among the processes.
+STRANGER_SILENT_S: Final = 5.0
 _FIRST_DELAY_S: Final = 0.5
 _LONGEST_DELAY_S: Final = 30.0
 _SIDE_HEARTBEATS: Final = {SYNC: layout.SYNC_HEARTBEAT, MONITOR: layout.MONITOR_HEARTBEAT}
@@ -67,13 +69,18 @@ def restart_delay_s(failures: int, draw: float) -> float:
 
 
 class Crew:
-    """The children. `places` are to be filled, `leaving` children were told to end. Times are monotonic."""
+    """The children. `places` are to be filled, `leaving` children were told to end. Times are monotonic.
+
+    The shared memory may hold workers of other masters, too: *strangers*, of a program that replaces this one or that
+    this one has replaced. The slots in `lent` are such a master's to give away, as long as it lives.
+    """
 
     def __init__(
         self, table: Table, roles: Mapping[str, str], become_child: Callable[[Iterable[socket.socket]], None]
     ) -> None:
         self.places: list[Place] = []
         self.leaving: list[Child] = []
+        self.lent: frozenset[int] = frozenset()
         self._table = table
         self._ring = RingWriter(table, table.slots + layout.RING_MASTER)
         self._roles = roles
@@ -87,9 +94,36 @@ class Crew:
         yield from self.leaving
 
     def free_slots(self) -> list[int]:
-        """Return the slots that no worker holds, lowest first."""
-        taken = {child.slot for child in self.children()}
-        return [slot for slot in range(self._table.slots) if slot not in taken]
+        """Return the slots that no worker holds and that are this master's to give away, lowest first."""
+        taken = {child.slot for child in self.children()} | self.lent
+        return [slot for slot in range(self._table.slots) if slot not in taken and not self._is_strangers(slot)]
+
+    def strangers(self) -> int:
+        """Return how many slots are held by workers of other masters."""
+        return len(self._strangers_slots())
+
+    def free_strangers(self) -> None:
+        """Free the slots of workers that died after their master, which would have done it."""
+        for slot in self._strangers_slots():
+            if slot not in self.lent and not self._is_strangers(slot):
+                self._table.release(slot)
+
+    def _strangers_slots(self) -> list[int]:
+        ours = {child.slot for child in self.children()}
+        used = range(self._table.cells[layout.SLOTS_USED])
+        return [slot for slot in used if slot not in ours and self._state_of(slot) != layout.STATE_FREE]
+
+    def _is_strangers(self, slot: int) -> bool:
+        """Tell whether a worker that is no child of this master may write to a slot.
+
+        Its own master frees the slot, so it is looked at closer only after it has been silent for a while.
+        """
+        if self._state_of(slot) == layout.STATE_FREE:
+            return False
+        base = self._table.base(slot)
+        if now_ms() - self._table.cells[base + layout.HEARTBEAT] < STRANGER_SILENT_S * 1000:
+            return True
+        return is_running(self._table.cells[base + layout.PID])
 
     def fill(self, now_s: float) -> None:
         """Start a child in every vacant place whose time has come."""
@@ -216,19 +250,28 @@ class Crew:
                 )
                 child.send(signal.SIGKILL)
 
+    def has_beaten(self, child: Child) -> bool:
+        """Tell whether a child has shown that it lives."""
+        return self._beat_ms(child) > 0
+
+    def _beat_ms(self, child: Child) -> int:
+        if child.role == WORKER:
+            return self._table.cells[self._table.base(child.slot) + layout.HEARTBEAT]
+        return self._table.cells[_SIDE_HEARTBEATS[child.role]]
+
     def _silence(self, child: Child) -> float:
         """Return for how many seconds a child has not shown that it lives; 0 if it never has."""
-        if child.role == WORKER:
-            beat_ms = self._table.cells[self._table.base(child.slot) + layout.HEARTBEAT]
-        else:
-            beat_ms = self._table.cells[_SIDE_HEARTBEATS[child.role]]
+        beat_ms = self._beat_ms(child)
         return now_ms() / 1000 - max(beat_ms / 1000, self._awake_since_s, child.up_s) if beat_ms else 0.0
 
     def _is_starting(self, child: Child) -> bool:
         return child.role == WORKER and self._state(child) == layout.STATE_STARTING
 
     def _state(self, child: Child) -> int:
-        return self._table.cells[self._table.base(child.slot) + layout.STATE]
+        return self._state_of(child.slot)
+
+    def _state_of(self, slot: int) -> int:
+        return self._table.cells[self._table.base(slot) + layout.STATE]
 
     def kill_overdue(self, now_s: float) -> None:
         """Kill dismissed children that have not ended in time."""

@@ -1,6 +1,7 @@
 """One version of the settings in use: its sockets and its worker places."""
 
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -28,12 +29,12 @@ class Generation:
     workers: list[Place] = field(default_factory=list)
 
     @classmethod
-    def open(cls, settings: Settings, before: Self | None = None) -> Self:
-        """Open the binds of the settings, taking over those that `before` has open already.
+    def open(cls, settings: Settings, open_already: Sequence[tuple[str, Listener]] = ()) -> Self:
+        """Open the binds of the settings, taking over those of `open_already` (each with its section).
 
         Raises Unlistenable with every bind that failed; then nothing that was opened here stays open.
         """
-        have = before.by_section() if before else []
+        have = list(open_already)
         found, opened, problems = [], [], []
         for section, bind in _wanted(settings):
             same = [pair for pair in have if pair[1].bind == bind]

@@ -55,13 +55,18 @@ class ListenError(Exception):
         self.is_in_use = is_in_use
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Listener:
-    """An open bind. `inode` is that of a unix socket's file, to know it again; 0 for TCP."""
+    """An open bind. `inode` is that of a unix socket's file, to know it again; 0 for TCP.
+
+    `is_lent`: another program serves it, before this one takes it over or after this one has handed it over: then its
+    file and its newcomers are none of our business.
+    """
 
     bind: str
     socket: socket.socket
     inode: int = 0
+    is_lent: bool = False
 
     @property
     def address(self) -> str:
@@ -75,7 +80,7 @@ class Listener:
         a client's kernel asks again a second later, and finds the next gproxy or a refusal. Best effort: a
         kernel that cannot do it leaves things as they are.
         """
-        if self.socket.family == socket.AF_UNIX or self.socket.fileno() < 0:
+        if self.is_lent or self.socket.family == socket.AF_UNIX or self.socket.fileno() < 0:
             return
         program = ctypes.create_string_buffer(_DROP_SYN, len(_DROP_SYN))
         filter_ = struct.pack("HP", len(_DROP_SYN) // 8, ctypes.addressof(program))
@@ -85,7 +90,7 @@ class Listener:
     def close(self, unlink: bool = True) -> None:
         """Close this process's copy; `unlink` removes the file of a unix socket if it is still this one."""
         path = self.bind.removeprefix("unix:")
-        if unlink and self.inode and _inode(path) == self.inode:
+        if unlink and not self.is_lent and self.inode and _inode(path) == self.inode:
             os.unlink(path)
         self.socket.close()
 

@@ -1,14 +1,19 @@
 """The pid file, which is also the lock that keeps two masters out of one run_dir.
 
-The lock is on the open file, so it ends with the process however that dies; a left-over file means nothing.
+The lock is on the open file, so it ends with the process however that dies; a left-over file means nothing. A program
+that replaces another one in the same run_dir is given the open file, lock and all, and writes its pid over the other's
+when it is in charge. Meanwhile the old one can be found in the file beside it.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
 from typing import Final
 
 NAME: Final = "gproxy.pid"
+#: Of a program that has been replaced and finishes what it has in hand; named as by nginx.
+OLD_NAME: Final = "gproxy.pid.oldbin"
 
 
 class AlreadyRunning(Exception):
@@ -16,11 +21,13 @@ class AlreadyRunning(Exception):
 
 
 class PidFile:
-    """`run_dir/gproxy.pid` of this process, held from `acquire` to `release`."""
+    """`run_dir/gproxy.pid` of this process, held from `acquire` (or `inherit`) to `release`."""
 
     def __init__(self, run_dir: Path) -> None:
         self.path = run_dir / NAME
+        self._old_path = run_dir / OLD_NAME
         self._fd = -1
+        self._is_ours = False
 
     def acquire(self) -> None:
         """Lock the file and write our pid into it. Raises AlreadyRunning, OSError."""
@@ -35,13 +42,46 @@ class PidFile:
             if _is_still_at(fd, self.path):
                 break
             os.close(fd)  # its last holder removed it between our open and our lock
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode("ascii"), 0)
         self._fd = fd
+        self.sign()
+
+    def inherit(self, fd: int) -> bool:
+        """Hold the file together with the program that has it open as `fd`, which is ours now, until `sign`.
+
+        When that program runs in another run_dir, this is an `acquire`, and False. Raises AlreadyRunning, OSError.
+        """
+        if _is_still_at(fd, self.path):
+            self._fd = fd
+            return True
+        os.close(fd)
+        self.acquire()
+        return False
+
+    def sign(self) -> None:
+        """Write our pid into the file: this process is in charge. Raises OSError."""
+        # In this order whoever reads meanwhile finds the one pid or the other in the first line.
+        text = f"{os.getpid()}\n".encode("ascii")
+        os.pwrite(self._fd, text, 0)
+        os.ftruncate(self._fd, len(text))
+        self._is_ours = True
+
+    def fileno(self) -> int:
+        """Return the descriptor of the open file."""
+        return self._fd
+
+    def hand_over(self) -> None:
+        """Leave the file to the program that has inherited it, and note our pid beside it until `release`."""
+        self._is_ours = False
+        with contextlib.suppress(OSError):  # it is there for people only
+            self._old_path.write_text(f"{os.getpid()}\n", "ascii")
 
     def release(self) -> None:
-        """Remove the file and let go of the lock."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file, unless it is another program's now, and let go of the lock."""
+        with contextlib.suppress(OSError):
+            if self._is_ours:
+                self.path.unlink()
+            elif self._old_path.read_text("ascii") == f"{os.getpid()}\n":
+                self._old_path.unlink()
         self.become_child()
 
     def become_child(self) -> None:

@@ -95,6 +95,7 @@ class Exposition:
         counters = (
             ("worker_restarts", "Workers replaced because they died or hung.", cells[layout.WORKER_RESTARTS]),
             ("reloads", "Reloads of the settings.", cells[layout.GENERATION]),
+            ("upgrades", "Programs that have taken over from an earlier one.", cells[layout.UPGRADES]),
             ("configurations_rejected", "Configurations that were not valid.", cells[layout.SYNC_REJECTED]),
         )
         for name, text, value in counters:

@@ -69,6 +69,7 @@ def document(table: Table, node: str, version: str, master_pid: int, now: Now) -
         "ready": not_ready_because(table) is None,
         "not_ready_because": not_ready_because(table),
         "reloads": cells[layout.GENERATION],
+        "upgrades": cells[layout.UPGRADES],
         "workers_wanted": cells[layout.WORKERS_WANTED],
         "worker_restarts": cells[layout.WORKER_RESTARTS],
         "revision": cells[layout.REVISION],

@@ -43,6 +43,7 @@ MONITOR_PID: Final = 27
 GENERATION: Final = 28  # raised by each reload
 WORKER_RESTARTS: Final = 29  # workers replaced because they died or hung
 SLOTS_USED: Final = 30  # slots below this number have been claimed at least once
+UPGRADES: Final = 31  # raised by each program that takes the node over from another one
 ROWS_USED: Final = 32  # rows below this number have been given to a server or an API at least once
 GLOBAL_END: Final = 72
 

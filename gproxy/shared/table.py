@@ -166,15 +166,15 @@ class Table:
     def _zero_gauges(self, slot: int) -> None:
         """Zero the gauges of a slot and of its rows; the rows of a slot never used before are left untouched."""
         base = self.base(slot)
-        for gauge in layout.GAUGES:
+        if slot < self.cells[layout.SLOTS_USED]:
+            rows = self.cells[layout.ROWS_USED]
+            first, zeros = self.row_base(slot, 0), memoryview(bytes(rows * layout.CELL_BYTES)).cast("Q")
+            for row_gauge in layout.ROW_GAUGES:
+                start = first + row_gauge
+                self.cells[start : start + rows * layout.ROW_CELLS : layout.ROW_CELLS] = zeros
+        # The state last: a slot that looks free is (to another master, too).
+        for gauge in (*(gauge for gauge in layout.GAUGES if gauge != layout.STATE), layout.STATE):
             self.cells[base + gauge] = 0
-        if slot >= self.cells[layout.SLOTS_USED]:
-            return
-        rows = self.cells[layout.ROWS_USED]
-        first, zeros = self.row_base(slot, 0), memoryview(bytes(rows * layout.CELL_BYTES)).cast("Q")
-        for gauge in layout.ROW_GAUGES:
-            start = first + gauge
-            self.cells[start : start + rows * layout.ROW_CELLS : layout.ROW_CELLS] = zeros
 
     def total(self, cell: int) -> int:
         """Return the sum of one slot cell (an offset such as `layout.ACCEPTED`) over all slots."""

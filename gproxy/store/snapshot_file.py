@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+#: Whoever changes it raises shared/layout.LAYOUT_VERSION, too: programs that share the memory while one replaces the
+#: other read each other's file.
 FORMAT: Final = 2
 FILE_NAME: Final = "snapshot.jsonl"
 

@@ -53,13 +53,17 @@ class Signals:
 def boot(context: Context, role: str) -> int:
     """Do what the test asked for; return the exit code to leave with, 0 to go on."""
     wish = context.settings.gproxy.run_dir / f"boot-{role}"
-    text = wish.read_text() if wish.exists() else ""
+
+    def read() -> str:
+        return wish.read_text() if wish.exists() else ""
+
+    text = read()
     if text == "refuse":
         log.error("cannot open my toys")
         return EXIT_BOOT_FAILED
     if text == "crash":
         raise RuntimeError("boom")
-    while text == "stall" and os.getppid() == context.master_pid:
+    while read() == "stall" and os.getppid() == context.master_pid:
         time.sleep(TURN_S)
     return 0
 
@@ -70,7 +74,9 @@ def side(context: Context) -> int:
     if code := boot(context, "side"):
         return code
     log.info("side is up", extra={"listeners": len(context.listeners), "level": context.settings.log.level})
+    heartbeat = layout.MONITOR_HEARTBEAT if context.listeners else layout.SYNC_HEARTBEAT
     while not signals.is_draining and os.getppid() == context.master_pid:
+        context.table.cells[heartbeat] = now_ms()
         time.sleep(TURN_S)
     return 0
 

@@ -1,5 +1,6 @@
 """One running `gproxy` with its own folder, seen as an operator sees it: command, signals, log, sockets."""
 
+import contextlib
 import os
 import re
 import signal
@@ -18,14 +19,19 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Running:
-    """A gproxy process; `module` is what `python -m` runs. Leaving the block kills it and its children."""
+    """A gproxy process; `module` is what `python -m` runs. Leaving the block kills it and its children.
+
+    `pid` is the master in charge: that of `process`, until an upgrade. `command` is how it is started.
+    """
 
     def __init__(self, folder: Path, module: str = "gproxy", **keys: str) -> None:
         self.folder = folder
         self.run_dir = folder / "run"
         self.ini = folder / "gproxy.ini"
         self.log_path = folder / "stderr"
-        self._module = module
+        self.command = [sys.executable, "-m", module]
+        self.environment: dict[str, str] = {}
+        self.pid = 0
         self.keys = {"workers": "2", "bind": "127.0.0.1:0", "graceful_timeout_s": "5", **keys}
         self.write_ini()
 
@@ -47,8 +53,9 @@ class Running:
         """Start without waiting."""
         with self.log_path.open("ab") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self._module, "-c", str(self.ini)], cwd=ROOT, stderr=stderr
+                [*self.command, "-c", str(self.ini)], cwd=ROOT, stderr=stderr, env=os.environ | self.environment
             )
+        self.pid = self.process.pid
         return self
 
     def __enter__(self) -> Self:
@@ -59,10 +66,22 @@ class Running:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        left = self.children() if self.is_running() else []
-        for pid in [self.process.pid, *left] if left else []:
-            os.kill(pid, signal.SIGKILL)
+        masters = {self.process.pid, *map(int, re.findall(r" (?:master\[|new=)(\d+)", self.log()))}
+        for master in filter(is_alive, masters):
+            for pid in [master, *self.children(master)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self.process.wait()
+        eventually(lambda: not any(map(is_alive, masters)) and not self._left())
+
+    def _left(self) -> list[int]:
+        """Return the processes that still have to notice that their master is gone."""
+        found = []
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if str(self.ini) in process.cmdline():  # a zombie has none
+                    found.append(process.pid)
+        return found
 
     def is_running(self) -> bool:
         return self.process.poll() is None
@@ -75,7 +94,7 @@ class Running:
 
         def found() -> str | None:
             lines = [line for line in self.log().splitlines() if text in line]
-            if len(lines) < times and not self.is_running():
+            if len(lines) < times and not is_alive(self.pid):
                 raise AssertionError(f"gproxy ended before it logged {text!r}:\n{self.log()}")
             return lines[-1] if len(lines) >= times else None
 
@@ -85,13 +104,28 @@ class Running:
             raise AssertionError(f"{error}\n{self.log()}") from None
 
     def send(self, number: signal.Signals) -> None:
-        os.kill(self.process.pid, number)
+        """Send a signal to the master in charge."""
+        os.kill(self.pid, number)
+
+    def upgrade(self) -> int:
+        """Replace the program; return the pid of the old one, which may still be finishing its requests."""
+        before, done = self.pid, self.log().count(" replaced=")
+        self.send(signal.SIGUSR2)
+        line = self.wait_for(" replaced=", times=done + 1)
+        self.pid = int(line.partition(" pid=")[2].split()[0])
+        return before
 
     def wait(self, within_s: float = 15.0) -> int:
         return self.process.wait(within_s)
 
-    def children(self) -> list[int]:
-        return [child.pid for child in psutil.Process(self.process.pid).children()]
+    def children(self, master: int = 0) -> list[int]:
+        """Return the children of the master in charge (or another one), other masters left out."""
+        found = []
+        for child in psutil.Process(master or self.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.status() != psutil.STATUS_ZOMBIE and child.name() != "gproxy-master":
+                    found.append(child.pid)
+        return found
 
     def addresses(self, word: str = "addresses") -> list[str]:
         """Return the addresses (or, with `control`, that address) of the last ready or reloaded line."""
@@ -117,6 +151,10 @@ def connect(address: str) -> socket.socket:
         return client
     host, _, port = address.rpartition(":")
     return socket.create_connection((host.strip("[]"), int(port)), 10)
+
+
+def wait_for_end(pid: int) -> None:
+    eventually(lambda: not is_alive(pid), about=f"process {pid} ends")
 
 
 def is_alive(pid: int) -> bool:

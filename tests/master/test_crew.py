@@ -9,7 +9,7 @@ import pytest
 from gproxy import settings
 from gproxy.core.events import ProcessCause, ProcessState, Thing
 from gproxy.master.child import MONITOR, SYNC, WORKER
-from gproxy.master.crew import BOOT_TIMEOUT_S, STEADY_S, Crew, Departure, Place, restart_delay_s
+from gproxy.master.crew import BOOT_TIMEOUT_S, STEADY_S, STRANGER_SILENT_S, Crew, Departure, Place, restart_delay_s
 from gproxy.role import Context
 from gproxy.shared import layout
 from gproxy.shared.rings import RingReader
@@ -219,3 +219,37 @@ def test_one_that_is_dismissed_is_none(crew: Crew, table: Table) -> None:
     crew.remove(crew.places[0], signal.SIGTERM, None)
     departures(crew, 101.0)
     assert RingReader(table).news() == []
+
+
+def strangers_worker(table: Table, slot: int, pid: int, silent_ms: int) -> None:
+    """Let a slot look as if a worker of another master had it."""
+    table.claim(slot)
+    table.cells[table.base(slot) + layout.PID] = pid
+    table.cells[table.base(slot) + layout.HEARTBEAT] = now_ms() - silent_ms
+
+
+def test_slots_of_other_masters_are_left_alone_until_their_workers_are_gone(crew: Crew, table: Table) -> None:
+    nobody, long_ms = 2**22 + 1, round(STRANGER_SILENT_S * 1000) + 1000
+    strangers_worker(table, 0, os.getpid(), long_ms)  # silent, but it lives
+    strangers_worker(table, 1, nobody, 100)  # its master is about to bury it
+    strangers_worker(table, 2, nobody, long_ms)
+    assert crew.free_slots() == [2, 3]
+    assert crew.strangers() == 3
+    crew.free_strangers()
+    assert crew.strangers() == 2
+    crew.lent = frozenset({3})
+    assert crew.free_slots() == [2]
+    strangers_worker(table, 2, nobody, long_ms)
+    crew.lent = frozenset({2})  # the other master's own business
+    crew.free_strangers()
+    assert crew.strangers() == 3
+
+
+def test_a_child_has_beaten_when_it_has_shown_that_it_lives(crew: Crew, table: Table) -> None:
+    crew.places = [place(SYNC)]
+    crew.fill(100.0)
+    child = crew.places[0].child
+    assert child is not None
+    assert not crew.has_beaten(child)
+    table.cells[layout.SYNC_HEARTBEAT] = now_ms()
+    assert crew.has_beaten(child)

@@ -22,7 +22,7 @@ def test_a_generation_has_its_sockets_and_a_place_for_each_worker() -> None:
 
 def test_the_next_one_takes_over_what_it_shares_and_the_rest_is_closed(tmp_path: Path) -> None:
     old = Generation.open(asked(f"127.0.0.1:0, unix:{tmp_path}/old.sock"))
-    new = Generation.open(asked(f"unix:{tmp_path}/new.sock, 127.0.0.1:0"), old)
+    new = Generation.open(asked(f"unix:{tmp_path}/new.sock, 127.0.0.1:0"), old.by_section())
     assert new.listeners[1] is old.listeners[0]
     assert new.control is old.control
     old.close_unless_in(new)
@@ -36,7 +36,7 @@ def test_the_next_one_takes_over_what_it_shares_and_the_rest_is_closed(tmp_path:
 def test_an_address_can_move_between_sections(tmp_path: Path) -> None:
     one, two = f"unix:{tmp_path}/1", f"unix:{tmp_path}/2"
     old = Generation.open(asked(one, two))
-    new = Generation.open(asked(two, one), old)
+    new = Generation.open(asked(two, one), old.by_section())
     assert (new.listeners[0], new.control) == (old.control, old.listeners[0])
     new.close_unless_in(None)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gproxy.master.pidfile import NAME, AlreadyRunning, PidFile, is_held
+from gproxy.master.pidfile import NAME, OLD_NAME, AlreadyRunning, PidFile, is_held
 
 
 def test_the_file_holds_the_pid_until_it_is_released(tmp_path: Path) -> None:
@@ -58,3 +58,50 @@ def test_a_childs_copy_does_not_hold_it(tmp_path: Path) -> None:
     assert not is_held(tmp_path)
     os.close(writer)
     os.waitpid(child, 0)
+
+
+def test_it_is_inherited_lock_and_all_and_signed_when_in_charge(tmp_path: Path) -> None:
+    old, new = PidFile(tmp_path), PidFile(tmp_path)
+    old.acquire()
+    (tmp_path / NAME).write_text("1234567\n")  # a longer pid than ours may be
+    assert new.inherit(os.dup(old.fileno()))
+    assert (tmp_path / NAME).read_text() == "1234567\n"
+    new.sign()
+    old.hand_over()
+    assert (tmp_path / NAME).read_text() == f"{os.getpid()}\n"
+    assert (tmp_path / OLD_NAME).read_text() == f"{os.getpid()}\n"
+    old.release()
+    assert not (tmp_path / OLD_NAME).exists()
+    assert is_held(tmp_path)
+    new.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_heir_that_gives_up_leaves_it_to_the_old_one(tmp_path: Path) -> None:
+    old, new = PidFile(tmp_path), PidFile(tmp_path)
+    old.acquire()
+    new.inherit(os.dup(old.fileno()))
+    new.release()
+    assert is_held(tmp_path)
+    assert (tmp_path / NAME).read_text() == f"{os.getpid()}\n"
+    old.release()
+
+
+def test_an_heir_with_another_run_dir_takes_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    old, new = PidFile(tmp_path), PidFile(tmp_path / "new")
+    old.acquire()
+    assert not new.inherit(os.dup(old.fileno()))
+    assert is_held(tmp_path / "new")
+    old.release()
+    assert not (tmp_path / NAME).exists()
+    new.release()
+
+
+def test_the_old_file_of_a_later_one_is_left_alone(tmp_path: Path) -> None:
+    old = PidFile(tmp_path)
+    old.acquire()
+    old.hand_over()
+    (tmp_path / OLD_NAME).write_text("12\n")
+    old.release()
+    assert (tmp_path / OLD_NAME).exists()

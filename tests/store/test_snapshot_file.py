@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gproxy.shared.layout import LAYOUT_VERSION
 from gproxy.store import snapshot_file
 from gproxy.store.snapshot_file import SnapshotError
 
@@ -99,3 +100,10 @@ def test_reading_needs_no_database_and_no_schema() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert result.stdout == "[]\n"
+
+
+def test_a_new_format_comes_with_a_new_layout_of_the_shared_memory() -> None:
+    # While one program replaces another they share both, so a program that cannot read the file must not take the
+    # memory. Whoever raises FORMAT raises LAYOUT_VERSION, too, and notes the pair here.
+    first_layout_with = {2: 2}
+    assert first_layout_with[snapshot_file.FORMAT] <= LAYOUT_VERSION
