@@ -67,10 +67,11 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         masters = {self.process.pid, *map(int, re.findall(r" (?:master\[|new=)(\d+)", self.log()))}
-        for master in filter(is_alive, masters):
-            for pid in [master, *self.children(master)]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        for master in masters:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for pid in [master, *self.children(master)]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
         self.process.wait()
         eventually(lambda: not any(map(is_alive, masters)) and not self._left())
 
