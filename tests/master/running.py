@@ -69,7 +69,8 @@ class Running:
         masters = {self.process.pid, *map(int, re.findall(r" (?:master\[|new=)(\d+)", self.log()))}
         for master in masters:
             with contextlib.suppress(psutil.NoSuchProcess):
-                for pid in [master, *self.children(master)]:
+                is_ours = str(self.ini) in psutil.Process(master).cmdline()
+                for pid in [master, *self.children(master)] if is_ours else []:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
         self.process.wait()
