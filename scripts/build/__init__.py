@@ -1,0 +1,1 @@
+"""Building the distribution: setuptools, after the third-party front-end code of gadmin was installed."""
