@@ -97,9 +97,13 @@ class ControlSection:
 
 @dataclass(frozen=True, slots=True)
 class FiltersSection:
-    """[filters]: `extra` holds "package.module:Class"."""
+    """[filters]: `extra` holds "package.module:Class"; 0 errors: a filter is called whatever it does."""
 
     extra: tuple[str, ...]
+    path: tuple[str, ...]
+    most_errors: int
+    after_errors: str
+    rest_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,15 @@ KEYS: Final = (
         "After which an idle server connection is closed (0: no limit)."),
     Key("timeouts", "total_s", values.seconds, "0", "For a whole request, retries included (0: no limit)."),
     Key("control", "bind", values.bind, "127.0.0.1:9900", "Address of /healthz, /readyz and /stats."),
-    Key("filters", "extra", values.classes, "", "Filters of your own, comma list of package.module:Class."),
+    Key("filters", "extra", values.classes, "",
+        "Filters of your own, comma list of package.module:Class, called in this order (16 at most)."),
+    Key("filters", "path", values.folders, "",
+        "Folders in which their modules are, comma list; the usual ones come after."),
+    Key("filters", "most_errors", values.whole, "10",
+        "Errors in a row after which a worker no longer calls a filter (0: it always does)."),
+    Key("filters", "after_errors", values.one_of("bypass", "fail"), "fail",
+        "Then requests pass without the filter (bypass) or get 500 (fail), until it has rested."),
+    Key("filters", "rest_s", values.seconds, "30", "After which one request tries it again."),
 )  # fmt: skip
 
 

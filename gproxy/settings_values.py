@@ -11,6 +11,8 @@ from typing import Final
 #: Each reload needs a second set of slots (see `gproxy.shared`) beside the running one.
 MAX_WORKERS: Final = 128
 SHORTEST_HANG_S: Final = 2
+#: As many as have cells in the shared memory.
+MAX_FILTERS: Final = 16
 #: sockaddr_un.sun_path holds 108 bytes with its final NUL.
 MAX_UNIX_PATH_BYTES: Final = 107
 
@@ -173,10 +175,19 @@ def store_url(value: str) -> str:
     raise ValueError("must be sqlite:///path or etcd://host:port[,host:port]/prefix")
 
 
+def folders(value: str) -> tuple[str, ...]:
+    """Parse a list of folders."""
+    return tuple(items(value))
+
+
 def classes(value: str) -> tuple[str, ...]:
     """Parse a list of package.module:Class."""
     found = tuple(items(value))
     for item in found:
         if not _CLASS.fullmatch(item):
             raise ValueError(f"{item}: must be package.module:Class")
+    if len(found) > MAX_FILTERS:
+        raise ValueError(f"must be at most {MAX_FILTERS} filters")
+    if len(set(found)) < len(found):
+        raise ValueError("names a filter twice")
     return found

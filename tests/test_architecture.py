@@ -66,7 +66,7 @@ MAY_IMPORT = {
 }
 
 # What the master may import inside a function only: it runs in the child, after fork.
-LATE = {"gproxy.master": ("gproxy.worker", "gproxy.sync", "gproxy.monitor")}
+LATE = {"gproxy.master": ("gproxy.worker", "gproxy.sync", "gproxy.monitor", "gproxy.filters")}
 
 # Outside library -> the only packages of ours that may import it.
 ONLY_IN = {

@@ -19,7 +19,7 @@ class GatewayError(Exception):
     """
 
     status: int = 500
-    code: ClassVar[str] = "internal_error"
+    code: str = "internal_error"
     #: seconds after which it makes sense to ask again, 0 for unsaid (RFC 9110 10.2.3)
     retry_after_s: int = 0
     #: the client connection cannot carry another request after this failure

@@ -8,6 +8,8 @@ from typing import Any, Final
 from gproxy.core import breaker, health, health_check
 from gproxy.core.events import (
     Event,
+    FilterCause,
+    FilterState,
     Kind,
     ProcessCause,
     ProcessState,
@@ -33,6 +35,7 @@ _WORDS: Final = {
     Kind.WORKER: Words(ProcessState, ProcessCause, ("pid", "code", "")),
     Kind.RELOAD: Words(None, ReloadCause, ("workers", "", "")),
     Kind.SNAPSHOT: Words(None, SnapshotCause, ("revision", "objects", "")),
+    Kind.FILTER: Words(FilterState, FilterCause, ("worker", "", "")),
     Kind.STORE: Words(StoreState, StoreCause, ("lasted_ms", "", "")),
 }
 #: What is counted under another name when this is the cause.

@@ -18,6 +18,7 @@ class Kind(IntEnum):
     RELOAD = 4
     SNAPSHOT = 5  # of the configuration
     STORE = 6
+    FILTER = 8  # one of a user's own; its row is its place in the INI
 
 
 class Thing(IntEnum):
@@ -29,6 +30,7 @@ class Thing(IntEnum):
     WORKER = 3  # `row` is its slot
     SYNC = 4
     MONITOR = 5
+    FILTER = 8
 
 
 class ProcessState(IntEnum):
@@ -79,6 +81,21 @@ class StoreCause(IntEnum):
 
     UNREACHABLE = 1
     BACK = 2
+
+
+class FilterState(IntEnum):
+    """Whether a filter is called in a worker."""
+
+    NONE = 0
+    IN_SERVICE = 1
+    RESTS = 2
+
+
+class FilterCause(IntEnum):
+    """Why that changed; figures: the slot of the worker."""
+
+    ERRORS = 1
+    RECOVERED = 2
 
 
 @dataclass(frozen=True, slots=True)

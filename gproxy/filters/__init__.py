@@ -1,24 +1,34 @@
 """Filters: one behaviour per file, chosen per API when a snapshot is built, so an API without them runs none.
 
 A filter is made from an API document by its `for_api`, which returns None when the API does not use it. Its hooks are
-`before(exchange)`, called after routing (it may raise GatewayError to answer at once), and
-`after(exchange, head) -> head`, called with the response head on its way to the client. ORDER is the order of
-`before`; `after` runs the other way round.
+`before(exchange)`, called after routing (it may raise GatewayError or Reply to answer at once), `after(exchange, head)
+-> head`, called with the response head on its way to the client, and `failed(exchange, error)`, called when the
+gateway is about to answer with an error (it may raise Reply to answer something else). ORDER is the order of `before`;
+the others run the other way round. Filters of a user's own stand where EXTRA is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from gproxy.core.snapshot import Hooks
 from gproxy.filters.headers import HeaderFilter
 from gproxy.filters.rate_limit import RateLimitFilter
 
-ORDER: Final[tuple[Callable[[Mapping[str, Any]], Any], ...]] = (RateLimitFilter.for_api, HeaderFilter.for_api)
+#: Makes a filter for an API, None when the API has no use for it.
+Factory = Callable[[Mapping[str, Any]], Any]
 
 
-def hooks_for(document: Mapping[str, Any]) -> Hooks:
-    """Return the hooks of every filter that this API document asks for."""
-    filters = [made for made in (for_api(document) for for_api in ORDER) if made is not None]
+#: Where the user's own filters stand: behind those that turn requests away, before those that edit them.
+EXTRA: Final = None
+
+ORDER: Final[tuple[Factory | None, ...]] = (RateLimitFilter.for_api, EXTRA, HeaderFilter.for_api)
+
+
+def hooks_for(document: Mapping[str, Any], extra: Sequence[Factory] = ()) -> Hooks:
+    """Return the hooks of every filter that this API document asks for; `extra` are the user's own."""
+    factories = [factory for place in ORDER for factory in (extra if place is EXTRA else (place,))]
+    filters = [made for made in (for_api(document) for for_api in factories) if made is not None]
     before = tuple(made.before for made in filters if hasattr(made, "before"))
     after = tuple(made.after for made in reversed(filters) if hasattr(made, "after"))
-    return Hooks(before, after)
+    failed = tuple(made.failed for made in reversed(filters) if hasattr(made, "failed"))
+    return Hooks(before, after, failed)

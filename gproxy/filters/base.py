@@ -1,9 +1,24 @@
-"""What a filter may rely on: the part of an exchange that is offered to it."""
+"""What a filter may rely on: the part of an exchange that is offered to it, and the ways to answer."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from gproxy.core.errors import GatewayError
+from gproxy.core.headers import HeaderEdits
 from gproxy.core.limiter import Limit
+from gproxy.core.reply import Reply
 from gproxy.core.variables import Request
+
+__all__ = ["Exchange", "Refusal", "Reply", "edit"]
+
+
+class Refusal(GatewayError):
+    """A request is refused by a filter of the user's own, which chooses status (400 to 599) and code."""
+
+    def __init__(self, status: int, code: str, detail: str, reason: str = "") -> None:
+        super().__init__(detail, reason)
+        self.status = status
+        self.code = code
 
 
 class Exchange(Request, Protocol):
@@ -11,6 +26,7 @@ class Exchange(Request, Protocol):
 
     #: the edited field lines for the server, each ending in CRLF; None while nobody has edited them
     forward: bytes | None
+    request_id: bytes
 
     def outgoing(self) -> bytes:
         """Return the field lines for the server as they stand now, the gateway's own fields included."""
@@ -29,3 +45,15 @@ class Exchange(Request, Protocol):
         Returns 0, or when it is one too many in how many seconds to ask again.
         """
         ...
+
+
+def edit(
+    exchange: Exchange,
+    set: Mapping[str, str] | None = None,
+    add: Mapping[str, str] | None = None,
+    remove: Sequence[str] = (),
+) -> None:
+    """Edit the fields of the request for the server, in the order remove, set (replaces), add (beside)."""
+    edits = HeaderEdits.compile(set, add, remove)
+    if edits is not None:
+        exchange.forward = edits.apply(exchange.outgoing())

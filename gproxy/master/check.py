@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gproxy.master.listen import probe
 from gproxy.master.pidfile import is_held
-from gproxy.settings import Settings
+from gproxy.settings import FiltersSection, Settings
 
 
 def problems_here(settings: Settings) -> list[str]:
@@ -26,6 +26,7 @@ def problems_here(settings: Settings) -> list[str]:
         file = getattr(settings.store, name)
         if file is not None and not os.access(file, os.R_OK):
             found.append(f"[store] {name} = {file}: cannot be read")
+    found += _unloadable(settings.filters)
     is_running = is_held(run_dir)
     binds = [("gproxy", bind) for bind in settings.gproxy.bind] + [("control", settings.control.bind)]
     for section, bind in binds:
@@ -33,6 +34,19 @@ def problems_here(settings: Settings) -> list[str]:
         if refusal and not (is_running and refusal.is_in_use):
             found.append(f"[{section}] bind = {refusal}")
     return found
+
+
+def _unloadable(section: FiltersSection) -> list[str]:
+    """Return why filters cannot be loaded. Their modules are imported here, which only a check may do."""
+    from gproxy.filters.extra import FilterError, find
+
+    problems = []
+    for name in section.extra:
+        try:
+            find(name, section.path)
+        except FilterError as error:
+            problems.append(f"[filters] extra = {name}: {error}")
+    return problems
 
 
 def _unwritable(folder: Path) -> str | None:

@@ -1,7 +1,7 @@
 """The events of the node in the order in which they were noticed, with the names that their objects had then."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from gproxy.core.event_names import described
@@ -17,12 +17,13 @@ _REMEMBERED: Final = 500
 
 
 class EventLog:
-    """Collects from all rings; `objects` tells the names of rows."""
+    """Collects from all rings; `objects` tells the names of rows, `filters` are those of the user's own."""
 
-    def __init__(self, table: Table, objects: Callable[[], Objects]) -> None:
+    def __init__(self, table: Table, objects: Callable[[], Objects], filters: Sequence[str] = ()) -> None:
         self._table = table
         self._reader = RingReader(table)
         self._objects = objects
+        self._filters = filters
         self._entries: deque[dict[str, Any]] = deque(maxlen=MOST)
         self._known: deque[tuple[int, ...]] = deque(maxlen=_REMEMBERED)
         self._number = 0
@@ -56,4 +57,6 @@ class EventLog:
             named = self._objects().get(event.row)
             is_same = event.generation == self._table.cells[self._table.generation_cell(event.row)]
             return named.name if named is not None and is_same and named.thing is event.thing else f"row {event.row}"
+        if event.thing is Thing.FILTER:
+            return self._filters[event.row] if event.row < len(self._filters) else f"filter {event.row}"
         return f"worker-{event.row}" if event.thing is Thing.WORKER else ""

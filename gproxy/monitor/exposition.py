@@ -4,7 +4,7 @@ Everything comes from one look at the shared memory, so an object that was delet
 sum over workers never falls.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,6 +17,7 @@ from gproxy.monitor.resources import resources
 from gproxy.monitor.sampler import Sampler
 from gproxy.monitor.stats import Now
 from gproxy.shared import circuits, layout
+from gproxy.shared.filters import read as filter_counts
 from gproxy.shared.health import HealthCells
 from gproxy.shared.table import Table
 
@@ -48,11 +49,19 @@ _SLOT_COUNTERS: Final = (
 class Exposition:
     """Writes the answer; `breathe` is called between parts so that others get their turn."""
 
-    def __init__(self, table: Table, sampler: Sampler, version: str, breathe: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        sampler: Sampler,
+        version: str,
+        breathe: Callable[[], None],
+        filters: Sequence[str] = (),
+    ) -> None:
         self._table = table
         self._sampler = sampler
         self._version = version
         self._breathe = breathe
+        self._filters = filters
         self._health = HealthCells(table)
         self._apis = RowFamilies(sampler.reader, "", "api")
         self._servers = RowFamilies(sampler.reader, "server_", "server")
@@ -63,6 +72,7 @@ class Exposition:
         servers = [named for named in objects if named.thing is Thing.SERVER]
         guarded = [named for named in objects if named.has_breaker]
         metrics = [*self._node(now), *self._workers(now), self._up(servers), self._circuits(guarded)]
+        metrics += self._own_filters()
         return b"".join(
             (
                 write(metrics).encode("utf-8"),
@@ -136,6 +146,20 @@ class Exposition:
                 gauges[name].add_metric([str(slot)], value)
         yield from gauges.values()
         yield cpu
+
+    def _own_filters(self) -> Iterator[Metric]:
+        labels = ["filter"]
+        counters = {
+            "calls": CounterMetricFamily("gproxy_filter_calls", "Calls of hooks of a filter.", labels=labels),
+            "errors": CounterMetricFamily("gproxy_filter_errors", "Calls that failed.", labels=labels),
+            "seconds": CounterMetricFamily("gproxy_filter_seconds", "Time in it, waiting included.", labels=labels),
+        }
+        for place, name in enumerate(self._filters):
+            counts = filter_counts(self._table, place, name)
+            counters["calls"].add_metric([name], counts.calls)
+            counters["errors"].add_metric([name], counts.errors)
+            counters["seconds"].add_metric([name], counts.time_us / 1e6)
+        return iter(counters.values() if self._filters else ())
 
     def _up(self, servers: Iterable[Named]) -> Metric:
         text = "1 when health checks find it well, 0 when down; absent without."

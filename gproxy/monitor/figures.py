@@ -1,6 +1,6 @@
 """What /stats tells of traffic: rates, times and totals of the node, its workers, and each server and API."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from gproxy.core.breaker import State
@@ -12,6 +12,7 @@ from gproxy.monitor.resources import resources
 from gproxy.monitor.sampler import Sampler, requests
 from gproxy.monitor.wanted import Wanted
 from gproxy.shared import circuits, layout
+from gproxy.shared.filters import read as filter_counts
 from gproxy.shared.health import HealthCells
 from gproxy.shared.table import Table
 
@@ -22,10 +23,13 @@ _WELL: Final = ("unknown", "up")
 class Figures:
     """Tells the figures of one table; `breathe` is called between objects so that others get their turn."""
 
-    def __init__(self, table: Table, sampler: Sampler, breathe: Callable[[], None]) -> None:
+    def __init__(
+        self, table: Table, sampler: Sampler, breathe: Callable[[], None], filters: Sequence[str] = ()
+    ) -> None:
         self._table = table
         self._sampler = sampler
         self._breathe = breathe
+        self._filters = filters
         self._health = HealthCells(table)
 
     def document(self, wanted: Wanted) -> dict[str, Any]:
@@ -36,6 +40,7 @@ class Figures:
             "history": _history(node, wanted) if wanted.history != "none" else None,
             "apis": list(self._objects(Thing.API, wanted)),
             "servers": list(self._objects(Thing.SERVER, wanted)),
+            "filters": [self._filter(place, name) for place, name in enumerate(self._filters)],
         }
 
     def worker(self, slot: int, pid: int, wanted: Wanted) -> dict[str, Any]:
@@ -48,6 +53,17 @@ class Figures:
             "memory_bytes": found.memory_bytes if found else None,
             "loop_lag_ms": table.cells[table.base(slot) + layout.LOOP_LAG_US] / 1000,
             **_told(series, table.cells[base : base + BUCKETS].tolist(), wanted),
+        }
+
+    def _filter(self, place: int, name: str) -> dict[str, Any]:
+        counts = filter_counts(self._table, place, name)
+        return {
+            "name": name,
+            "calls": counts.calls,
+            "errors": counts.errors,
+            "time_ms": round(counts.time_us / 1000, 3),
+            "mean_us": round(counts.time_us / counts.calls, 1) if counts.calls else None,
+            "workers_without": counts.workers_without,
         }
 
     def _objects(self, thing: Thing, wanted: Wanted) -> Iterator[dict[str, Any]]:

@@ -51,7 +51,7 @@ def run(context: Context) -> int:
     hub = get_hub()
     stopped = Event()
     prober = Prober(HealthCells(context.table), Announcer(context.table).tell)
-    watch = Watch(context.table)
+    watch = Watch(context.table, context.settings.filters.extra)
     server = _server(context, prober, watch)
     watchers: list[Any] = []
     for number, action in (

@@ -26,13 +26,13 @@ def breathe() -> None:
 
 
 class Watch:
-    """Samples, events and their pages for one table."""
+    """Samples, events and their pages for one table; `filters` are the names of the user's own."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, filters: Sequence[str] = ()) -> None:
         self.sampler = Sampler(table, breathe)
-        self.figures = Figures(table, self.sampler, breathe)
-        self.events = EventLog(table, lambda: self.sampler.objects)
-        self._exposition = Exposition(table, self.sampler, __version__, breathe)
+        self.figures = Figures(table, self.sampler, breathe, filters)
+        self.events = EventLog(table, lambda: self.sampler.objects, filters)
+        self._exposition = Exposition(table, self.sampler, __version__, breathe, filters)
 
     def follow(self, lines: Sequence[bytes]) -> None:
         """Take the lines of a new snapshot."""

@@ -214,6 +214,15 @@ RING_MONITOR: Final = 1
 RING_MASTER: Final = 2
 ROLE_RINGS: Final = 3
 
+# A filter of a user's own, from `Table.filter_base(slot, place)`: its place is its number in the INI.
+FILTER_CALLS: Final = 0
+FILTER_TIME_US: Final = 1
+FILTER_ERRORS: Final = 2
+FILTER_RESTS: Final = 3  # 1 while errors have put it out of service
+FILTER_TAG: Final = 4  # which filter it is
+FILTER_CELLS: Final = 8
+MOST_FILTERS: Final = 16
+
 DEFAULT_SLOTS: Final = 64
 DEFAULT_ROWS: Final = 16_384
 
@@ -234,6 +243,7 @@ class Regions(NamedTuple):
     limits: int
     key_prints: int
     key_shares: int
+    filters: int
     end: int
 
     @classmethod
@@ -256,6 +266,7 @@ class Regions(NamedTuple):
             rows * slots * LIMIT_CELLS,
             KEY_SETS * slots * KEY_WAYS,
             KEY_SETS * slots * KEY_WAYS * KEY_CELLS,
+            slots * MOST_FILTERS * FILTER_CELLS,
         )
         starts = [GLOBAL_END]
         for size in sizes:

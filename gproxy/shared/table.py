@@ -123,6 +123,12 @@ class Table:
         """Return where the KEY_CELLS of a set of keys begin, in the order of its fingerprints."""
         return self._regions.key_shares + key_set * self.slots * layout.KEY_WAYS * layout.KEY_CELLS
 
+    def filter_base(self, slot: int, place: int) -> int:
+        """Return the first of the FILTER_* cells of a filter in a slot."""
+        if not 0 <= place < layout.MOST_FILTERS:
+            raise IndexError(f"filter {place} of {layout.MOST_FILTERS}")
+        return self._regions.filters + (self._slot(slot) * layout.MOST_FILTERS + place) * layout.FILTER_CELLS
+
     def health_base(self, row: int) -> int:
         """Return the first of the HEALTH_* cells of a server's row."""
         return self._regions.health + self._row(row) * layout.HEALTH_CELLS

@@ -30,6 +30,8 @@ class Current:
         self._path = path
         self._defaults = Timeouts(timeouts.connect_s, timeouts.response_s, timeouts.total_s)
         self._turns = Turns(runtime.next_turn)
+        extra = [own.for_api for own in runtime.extra]
+        self._hooks_for = lambda document: hooks_for(document, extra)
         self._version = 0
         self._loading = False
 
@@ -62,7 +64,7 @@ class Current:
     def _build(self, stored: snapshot_file.Stored) -> Snapshot:
         """Build in slices. Nothing here makes cycles, and a full collection over it all would stall the loop."""
         gc.disable()
-        builder = SnapshotBuilder(stored.revision, self._defaults, hooks_for, self._runtime.snapshot)
+        builder = SnapshotBuilder(stored.revision, self._defaults, self._hooks_for, self._runtime.snapshot)
         self._turns.begin()
         for line in stored.lines:
             builder.add(line)

@@ -77,6 +77,8 @@ class Gateway:
             try:
                 for failed in api.failed:
                     failed(exchange, error)
+            except GatewayError as other:
+                error = other
             except Reply as answer:
                 exchange.code, exchange.reason = error.code, error.reason or error.detail
                 self._reply(exchange, answer)

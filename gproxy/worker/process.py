@@ -9,6 +9,7 @@ import signal
 from time import monotonic
 
 from gproxy import logs
+from gproxy.filters.extra import FilterError
 from gproxy.role import EXIT_BOOT_FAILED, Context
 from gproxy.shared import layout
 from gproxy.shared.table import now_ms
@@ -111,7 +112,7 @@ def run(context: Context) -> int:
     """Be a worker; called in the child process after the fork."""
     try:
         process = Process(context)
-    except OSError as error:
+    except (OSError, FilterError) as error:
         log.error("the worker cannot start", extra={"reason": error})
         return EXIT_BOOT_FAILED
     return process.run()

@@ -25,6 +25,7 @@ from gproxy.worker.guard import Guard
 from gproxy.worker.health import HealthView
 from gproxy.worker.link import hub, switch
 from gproxy.worker.loads import Loads
+from gproxy.worker.own_filters import own_filters
 from gproxy.worker.record import Recorder
 from gproxy.worker.turns import NextTurn
 from gproxy.worker.upstream import Pool
@@ -92,6 +93,7 @@ class Runtime:
             add, line = self.access_log.add, FORMATS[context.settings.log.access_format]
             trusted = context.settings.gproxy.trusted_proxies
             access = lambda exchange: add(line(exchange, trusted))  # noqa: E731
+        self.extra = own_filters(context)
         self.recorder = Recorder(context.table, context.slot, access)
         gateway = Gateway(self, self.recorder)
         self.handle, self.refuse = gateway.handle, gateway.refuse

@@ -59,3 +59,14 @@ def test_an_address_in_use_is_no_problem_when_gproxy_runs_here(tmp_path: Path) -
         pid_file.acquire()
         assert problems_here(wanted) == []
         pid_file.release()
+
+
+def test_a_filter_that_cannot_be_loaded(tmp_path: Path) -> None:
+    (tmp_path / "a_filter_without_a_hook.py").write_text("class A: pass\n")
+    section = {"extra": "no_such_module:A, a_filter_without_a_hook:A", "path": str(tmp_path)}
+    found = problems_here(asked(tmp_path, filters=section))
+    assert [problem.partition(": ")[0] for problem in found] == [
+        "[filters] extra = no_such_module:A",
+        "[filters] extra = a_filter_without_a_hook:A",
+    ]
+    assert found[1].endswith("has no for_api")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gproxy.core.backends import Timeouts
 from gproxy.core.http1 import parse_request_fields
 from gproxy.core.snapshot import Snapshot, SnapshotBuilder
-from gproxy.filters import hooks_for
+from gproxy.filters import Factory, hooks_for
 from gproxy.role import Context
 from gproxy.settings import Settings, load
 from gproxy.shared import layout
@@ -37,11 +37,11 @@ def settings_with(folder: Path, sections: Mapping[str, Mapping[str, object]]) ->
     return load(empty, {"gproxy": {"run_dir": str(folder)}, **texts})
 
 
-def snapshot_of(revision: int, content: list[bytes], settings: Settings) -> Snapshot:
-    """Build what a worker makes of these lines."""
+def snapshot_of(revision: int, content: list[bytes], settings: Settings, extra: Sequence[Factory] = ()) -> Snapshot:
+    """Build what a worker makes of these lines; `extra` are filters of the user's own."""
     timeouts = settings.timeouts
     defaults = Timeouts(timeouts.connect_s, timeouts.response_s, timeouts.total_s)
-    builder = SnapshotBuilder(revision, defaults, hooks_for)
+    builder = SnapshotBuilder(revision, defaults, lambda document: hooks_for(document, extra))
     for line in content:
         builder.add(line)
     return builder.build()
@@ -63,8 +63,8 @@ class Stage:
         self.table.claim(0)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.setblocking(False)
-        context = Context(self.settings, self.table, 0, (self.listener,), os.getppid())
-        self.runtime = Runtime(context)
+        self.context = Context(self.settings, self.table, 0, (self.listener,), os.getppid())
+        self.runtime = Runtime(self.context)
         self.acceptor = Acceptor(self.listener, self.runtime)
         self._tick = hub.loop.timer(TICK_S, TICK_S)
         self._tick.start(self.runtime.deadlines.sweep)
@@ -86,7 +86,8 @@ class Stage:
 
     def use(self, servers: Documents = (), clusters: Documents = (), apis: Documents = ()) -> None:
         """Serve this configuration from now on."""
-        self.runtime.use(snapshot_of(1, lines(servers, clusters, apis), self.settings))
+        extra = [own.for_api for own in self.runtime.extra]
+        self.runtime.use(snapshot_of(1, lines(servers, clusters, apis), self.settings, extra))
 
     def proxy_to(self, *backends: Backend | str, **api: Any) -> None:
         """Send everything to these backends (or addresses); `api` are fields of the API's document."""

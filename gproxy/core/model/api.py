@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from gproxy.core import grammar
 from gproxy.core.model.base import MOST, HeaderEdits, Name, Part, Set, Timeouts
@@ -45,6 +45,8 @@ class Node(Part):
 class Api(Part):
     """What callers see. Empty `hosts` and `methods` match all; a higher `priority` comes first.
 
+    `filters` is for filters of the user's own: what they find under the name that they look for.
+
     At most `max_concurrency` requests (0: no limit) are in flight on a node; more wait in the `queue`, if there is one.
     """
 
@@ -65,6 +67,7 @@ class Api(Part):
     retry: Retry | None = None
     timeouts: Timeouts = Timeouts()
     nodes: ExactlyOne[Node]
+    filters: dict[str, JsonValue] = {}
     tags: Set[Name] = ()
 
     @model_validator(mode="after")

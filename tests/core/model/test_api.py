@@ -26,6 +26,7 @@ def test_an_api_with_every_default() -> None:
         "retry": None,
         "timeouts": {"connect_s": None, "response_s": None, "total_s": None},
         "nodes": [{"cluster": "users", "rewrite": None, "method": None}],
+        "filters": {},
         "tags": [],
     }
 
