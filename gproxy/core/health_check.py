@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
-import re2
-
 from gproxy.core import statuses
 from gproxy.core.health import Pace
+from gproxy.core.regex import Regex
 
 #: How much of a body is read and searched.
 MOST_BODY_BYTES: Final = 65_536
 #: How much of a request, a head or a body is kept to be shown.
 SHOWN_BYTES: Final = 1024
-#: What one expression may take, in bytes: enough for any that a person writes.
-_REGEX_MEMORY: Final = 1 << 20
+#: No client waits while a check looks at a body: an expression of usual size can see all of it.
+_BODY_WORK: Final = 100 * MOST_BODY_BYTES
 _USER_AGENT: Final = "User-Agent: gproxy-health-check"
 
 
@@ -82,13 +81,7 @@ def body_test(expected: str) -> Callable[[bytes], bool] | None:
     if not expected.startswith("~"):
         text = expected.encode("utf-8")
         return lambda body: text in body
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = _REGEX_MEMORY
-    try:
-        expression = re2.compile(expected[1:].encode("utf-8"), options)
-    except re2.error as problem:
-        raise ValueError(f"not a regular expression of RE2: {problem.args[0].decode(errors='replace')}") from None
+    expression = Regex.compile(expected[1:], _BODY_WORK)
     return lambda body: expression.search(body) is not None
 
 

@@ -11,7 +11,7 @@ r"""The four forms of an API's path, parsed once into what the router indexes.
 Literal text may contain percent escapes and means the decoded bytes, as in a request; the characters
 `* { } ? # %` as text are written as escapes. `int` is one or more ASCII digits, of any length, without a
 sign. A regular expression sees the canonical path (see path.py) as UTF-8, so that bytes which are none match
-no part of it, and runs on RE2, whose time is linear in the length of the path: no pattern can stall a worker.
+no part of it, and runs within a budget (see regex.py): no pattern can stall a worker.
 """
 
 import re
@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal
 
-import re2
-
 from gproxy.core import path as paths
+from gproxy.core.regex import Regex
 
 
 class Form(IntEnum):
@@ -49,7 +48,7 @@ class Pattern:
     variable what it accepts, in a tuple of one. `positions` says which segments the variables are, 1 the first.
     `names` names the values in their order: variables, or groups, an unnamed group by its number.
     `literal` is an exact pattern's canonical path, or what every match of a regular expression begins with.
-    `regex` is the compiled expression of RE2, for bytes.
+    `regex` is the compiled expression (a Regex).
     """
 
     text: str
@@ -93,8 +92,6 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f?#]")
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([^{}]*))?\}")
 # The text that every match begins with, when the expression begins with ^ and has no alternatives.
 _ANCHORED_TEXT = re.compile(r"~\^([A-Za-z0-9/_-]+)(?![*?{])[^|]*\Z")
-# RE2 keeps its automaton for one expression within this many bytes; a worker may hold thousands of them.
-_REGEX_MEMORY = 1 << 20
 
 
 def _literal(text: str) -> bytes:
@@ -149,18 +146,8 @@ def _regular_expression(text: str) -> Pattern:
     """Compile `~expression`; the values are its groups."""
     if len(text) == 1:
         raise ValueError("there is no regular expression after ~")
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = _REGEX_MEMORY
     # An encoded newline in a path must not be a way around `.*`.
-    options.dot_nl = True
-    try:
-        regex = re2.compile(text[1:].encode(), options)
-    except re2.error as problem:
-        reason = problem.args[0].decode(errors="replace")
-        raise ValueError(f"not a regular expression of RE2: {reason}") from None
-    named = {number: name.decode() for name, number in regex.groupindex.items()}
-    names = tuple(named.get(number, str(number)) for number in range(1, regex.groups + 1))
+    regex = Regex.compile("(?s)" + text[1:])
     anchored = _ANCHORED_TEXT.match(text)
     literal = anchored[1].encode() if anchored else b""
-    return Pattern(text, (3, 0, 0, ""), names=names, literal=literal, regex=regex)
+    return Pattern(text, (3, 0, 0, ""), names=regex.names, literal=literal, regex=regex)
