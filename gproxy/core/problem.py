@@ -17,7 +17,7 @@ Location = tuple[int | str, ...]
 #: silence would promise what is not done.
 NOT_YET: Final = frozenset(
     "quorum url_pattern "
-    "access validation default_response mock cache cors auth merge attr "
+    "access validation cache cors auth merge attr "
     "batch required default timeout_s select rename".split()
 )
 #: How much of a wrong value is repeated to the user.

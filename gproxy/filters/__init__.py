@@ -4,15 +4,19 @@ A filter is made from an API document by its `for_api`, which returns None when 
 `before(exchange)`, called after routing (it may raise GatewayError or Reply to answer at once), `after(exchange, head)
 -> head`, called with the response head on its way to the client, and `failed(exchange, error)`, called when the
 gateway is about to answer with an error (it may raise Reply to answer something else). ORDER is the order of `before`;
-the others run the other way round. Filters of a user's own stand where EXTRA is.
+the others run the other way round, so what comes first has the last word on what goes out. Filters of a user's own
+stand where EXTRA is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from gproxy.core.snapshot import Hooks
+from gproxy.filters.default_response import DefaultResponseFilter
 from gproxy.filters.headers import HeaderFilter
+from gproxy.filters.mock import MockFilter
 from gproxy.filters.rate_limit import RateLimitFilter
+from gproxy.filters.redirect import RedirectFilter
 
 #: Makes a filter for an API, None when the API has no use for it.
 Factory = Callable[[Mapping[str, Any]], Any]
@@ -21,7 +25,14 @@ Factory = Callable[[Mapping[str, Any]], Any]
 #: Where the user's own filters stand: behind those that turn requests away, before those that edit them.
 EXTRA: Final = None
 
-ORDER: Final[tuple[Factory | None, ...]] = (RateLimitFilter.for_api, EXTRA, HeaderFilter.for_api)
+ORDER: Final[tuple[Factory | None, ...]] = (
+    DefaultResponseFilter.for_api,
+    RateLimitFilter.for_api,
+    EXTRA,
+    HeaderFilter.for_api,
+    RedirectFilter.for_api,
+    MockFilter.for_api,
+)
 
 
 def hooks_for(document: Mapping[str, Any], extra: Sequence[Factory] = ()) -> Hooks:

@@ -81,6 +81,7 @@ class Gateway:
                 error = other
             except Reply as answer:
                 exchange.code, exchange.reason = error.code, error.reason or error.detail
+                exchange.keeps_alive &= not error.closes
                 self._reply(exchange, answer)
                 return
         self._answer(exchange, error)

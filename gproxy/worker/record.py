@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gproxy.core.backends import Server
-from gproxy.core.errors import BadUpstream, CircuitOpen, UpstreamTimeout
+from gproxy.core.errors import BadUpstream, CircuitOpen, NoServer, Overloaded, RequestTimeout, UpstreamTimeout
 from gproxy.core.histogram import NEAR, NEAR_END, bucket
 from gproxy.core.snapshot import Api
 from gproxy.shared import layout
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _STATUSES = layout.ROW_STATUS_1XX - 1
-_TIMEOUTS = frozenset((408, 504))
+_TIMEOUTS = frozenset((RequestTimeout.code, UpstreamTimeout.code))
 #: what the gateway does on purpose, and as often as asked: the one reason is told when it begins
 _DELIBERATE = frozenset((CircuitOpen.code,))
 #: what is the server's doing
 _SERVER_FAILURES = frozenset((BadUpstream.code, UpstreamTimeout.code, "response_broken"))
+#: what is a failure whatever the client was told: an API may have another answer for it
+_FAILURES = _SERVER_FAILURES | {NoServer.code, Overloaded.code}
 
 
 class Recorder:
@@ -156,11 +158,11 @@ class Recorder:
     def _end_unusual(self, exchange: Exchange, status: int) -> None:
         if exchange.code == "bad_request":
             self._cells[self._bad_request] += 1
-        elif status in _TIMEOUTS:
+        elif exchange.code in _TIMEOUTS:
             self._cells[self._timeouts] += 1
         if exchange.code in _DELIBERATE:
             return
-        if status >= 500 or exchange.code == "response_broken":
+        if status >= 500 or exchange.code in _FAILURES:
             log.warning("request failed", extra=failure(exchange))
             if exchange.api is not None:
                 self.count_row(exchange.api.row, layout.ROW_FAILURES)

@@ -79,6 +79,12 @@ def retries() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional=optional)
 
 
+def default_responses() -> st.SearchStrategy[dict[str, Any]]:
+    json = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | header_values, st.lists, max_leaves=4)
+    optional = {"headers": st.dictionaries(header_names, header_values, max_size=2), "body": json}
+    return st.fixed_dictionaries({}, optional=optional)
+
+
 def timeouts() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional={"connect_s": seconds, "response_s": seconds, "total_s": seconds})
 
@@ -116,6 +122,7 @@ def configurations(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
             "timeouts": timeouts(),
             "circuit_breaker": circuit_breakers(),
             "retry": retries(),
+            "default_response": default_responses(),
             "tags": unique_lists(names),
         },
     )

@@ -53,7 +53,6 @@ def problems_of(kind: str, document: Any) -> list[str]:
             {"load_balance": "ip_hash"},
             'x.load_balance: must be round_robin, least_conn, p2c, random or consistent_hash, not "ip_hash"',
         ),
-        ("api", {"nodes": []}, "x.nodes: must have at least 1 entry"),
         ("api", {"nodes": [{"cluster": "a"}] * 2}, "x.nodes: must have at most 1 entry, not 2"),
         ("api", {"nodes": [{}]}, "x.nodes[0].cluster: is missing"),
         (
@@ -74,7 +73,7 @@ def test_every_problem_is_one_human_sentence(kind: str, fields: dict[Any, Any], 
 
 
 def test_what_is_missing() -> None:
-    assert problems_of("api", {}) == ["x.name: is missing", "x.path: is missing", "x.nodes: is missing"]
+    assert problems_of("api", {}) == ["x.name: is missing", "x.path: is missing"]
 
 
 def test_paths_and_values() -> None:

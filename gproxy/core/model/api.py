@@ -5,16 +5,18 @@ from typing import Annotated, Final, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from gproxy.core import grammar
+from gproxy.core.model.answers import DefaultResponse, Redirect
 from gproxy.core.model.base import MOST, HeaderEdits, Name, Part, Set, Timeouts
 from gproxy.core.model.protection import CircuitBreaker, Queue, RateLimit, Retry
 from gproxy.core.pattern import Form, Pattern
+from gproxy.core.redirect import Location
 from gproxy.core.rewrite import Rewrite
 
 MOST_PRIORITY: Final = 1_000_000
 
 T = TypeVar("T")
 # Strict about the items, but a JSON array arrives as a list.
-ExactlyOne = Annotated[tuple[T, ...], Field(strict=False, min_length=1, max_length=1)]
+AtMostOne = Annotated[tuple[T, ...], Field(strict=False, max_length=1)]
 
 
 def _path(text: str) -> str:
@@ -48,6 +50,7 @@ class Api(Part):
     `filters` is for filters of the user's own: what they find under the name that they look for.
 
     At most `max_concurrency` requests (0: no limit) are in flight on a node; more wait in the `queue`, if there is one.
+    With `mock` the `default_response` is always the answer, with `redirect` that is one: then nodes are not needed.
     """
 
     name: Name
@@ -66,25 +69,40 @@ class Api(Part):
     circuit_breaker: CircuitBreaker | None = None
     retry: Retry | None = None
     timeouts: Timeouts = Timeouts()
-    nodes: ExactlyOne[Node]
+    nodes: AtMostOne[Node] = ()
+    default_response: DefaultResponse | None = None
+    mock: bool = False
+    redirect: Redirect | None = None
     filters: dict[str, JsonValue] = {}
     tags: Set[Name] = ()
 
     @model_validator(mode="after")
     def _rewrites_what_it_has(self) -> Self:
         pattern = Pattern.parse(self.path)
-        templates = [
-            ("rewrite", self.rewrite),
-            *((f"nodes[{at}].rewrite", n.rewrite) for at, n in enumerate(self.nodes)),
-        ]
-        for place, template in templates:
-            for name in Rewrite.compile(template).variables if template else ():
+        used = {
+            "rewrite": Rewrite.compile(self.rewrite).variables if self.rewrite else (),
+            "redirect": Location.compile(self.redirect.location).variables if self.redirect else (),
+        }
+        for at, node in enumerate(self.nodes):
+            used[f"nodes[{at}].rewrite"] = Rewrite.compile(node.rewrite).variables if node.rewrite else ()
+        for place, names in used.items():
+            for name in names:
                 if name.startswith("path.") and name[5:] not in pattern.names:
                     raise ValueError(f"{place}: {self.path} has no variable {name[5:]}")
                 if name == "*" and pattern.form is not Form.PREFIX:
                     raise ValueError(f"{place}: {self.path} has no * that could stand for something")
                 if name.isdigit() and int(name) > len(pattern.names):
                     raise ValueError(f"{place}: {self.path} has no group {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_an_answer(self) -> Self:
+        if self.mock and self.default_response is None:
+            raise ValueError("mock is true, but there is no default_response")
+        if self.mock and self.redirect is not None:
+            raise ValueError("mock and redirect are two answers: leave one out")
+        if not self.nodes and not self.mock and self.redirect is None:
+            raise ValueError("nodes is missing: there is neither mock nor redirect to answer instead")
         return self
 
     @model_validator(mode="after")

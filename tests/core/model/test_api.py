@@ -26,6 +26,9 @@ def test_an_api_with_every_default() -> None:
         "retry": None,
         "timeouts": {"connect_s": None, "response_s": None, "total_s": None},
         "nodes": [{"cluster": "users", "rewrite": None, "method": None}],
+        "default_response": None,
+        "mock": False,
+        "redirect": None,
         "filters": {},
         "tags": [],
     }
@@ -36,7 +39,7 @@ def test_an_api_with_every_default() -> None:
     [
         ("api", {**API, "path": "no-slash"}, "path"),
         ("api", {**API, "hosts": ["A.de", "a.de"]}, "listed twice"),
-        ("api", {**API, "nodes": []}, "at least 1"),
+        ("api", {**API, "nodes": []}, "nodes is missing"),
         ("api", {**API, "nodes": [{"cluster": "a"}, {"cluster": "b"}]}, "at most 1"),
         ("api", {**API, "request_headers": {"set": {"X": "1"}, "remove": ["x"]}}, "already replaces"),
         ("api", {**API, "request_headers": {"set": {"X": "1", "x": "2"}}}, "listed twice"),

@@ -1,0 +1,116 @@
+"""What README sections show: an example that is applied, command lines, and what they print.
+
+A section that takes part begins its first session with `gproxyctl apply -f conf/examples/...`. Its commands are then
+run in order against one gateway, in front of the two services of the demonstration, and must print what is shown:
+`...` stands for any lines, and dates, ids and ages may differ. Known commands: curl (see `Curl`), gproxyctl, sleep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.harness.client import Address, RawClient
+
+PROJECT = Path(__file__).parents[2]
+_APPLY = ["gproxyctl", "apply", "-f"]
+#: what differs from one run to the next -> what stands for it
+_VOLATILE = (
+    (re.compile(r"^(Date|Expires|Last-Modified): .*", re.IGNORECASE), r"\1: -"),
+    (re.compile(r"^(Age): \d+", re.IGNORECASE), r"\1: -"),
+    (re.compile(r"^(X-Request-Id): .*", re.IGNORECASE), r"\1: -"),
+    (re.compile(r'("request_id": )"[^"]*"'), r'\1"-"'),
+    (re.compile(r"Python/[0-9.]+"), "Python/-"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command line, as its words, and the lines below it."""
+
+    command: list[str]
+    shown: list[str] = field(default_factory=list)
+
+
+def sections(text: str) -> dict[str, list[Step]]:
+    """Return the steps of each section of the README that takes part, by its title."""
+    found: dict[str, list[Step]] = {}
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        title, _, body = section.partition("\n")
+        steps = [
+            step for block in re.findall(r"^```\n(.*?)^```", body, re.MULTILINE | re.DOTALL) for step in _steps(block)
+        ]
+        if steps and steps[0].command[:3] == _APPLY:
+            found[title] = steps
+    return found
+
+
+def _steps(block: str) -> Iterator[Step]:
+    step: Step | None = None
+    for line in block.rstrip("\n").split("\n"):
+        if line.startswith("$ "):
+            if step is not None:
+                yield step
+            words = shlex.split(line[2:])
+            step = Step([words[0].removeprefix(".venv/bin/"), *words[1:]])
+        elif step is not None and step.command[-1] == "\\":
+            step = Step([*step.command[:-1], *shlex.split(line)])
+        elif step is not None:
+            step.shown.append(line)
+    if step is not None:
+        yield step
+
+
+def example_of(steps: Sequence[Step]) -> Path:
+    """Return the configuration that a section applies first."""
+    return PROJECT / steps[0].command[3]
+
+
+def is_shown(said: str, shown: Sequence[str]) -> bool:
+    """Say whether a command printed what is shown, apart from what always differs."""
+    pattern = "".join(r"(?:.*\n)*" if line == "..." else re.escape(_still(line)) + r"\n" for line in shown)
+    lines = [_still(line.rstrip("\r")) for line in said.splitlines()]
+    return re.fullmatch(pattern, "".join(line + "\n" for line in lines)) is not None
+
+
+def _still(line: str) -> str:
+    for volatile, instead in _VOLATILE:
+        line = volatile.sub(instead, line)
+    return line.rstrip()
+
+
+def curl(arguments: Sequence[str], address: Address) -> str:
+    """Do what curl does with these arguments, but at `address`, and return what it prints."""
+    parser = argparse.ArgumentParser("curl")
+    parser.add_argument("url")
+    parser.add_argument("-s", "--silent", action="store_true")
+    parser.add_argument("-i", "--include", action="store_true")
+    parser.add_argument("-I", "--head", action="store_true")
+    parser.add_argument("-X", "--request", default="")
+    parser.add_argument("-H", "--header", action="append", default=[])
+    parser.add_argument("-d", "--data", default="")
+    parser.add_argument("-b", "--cookie", default="")
+    asked = parser.parse_args(arguments)
+    url = urlsplit(asked.url)
+    method = asked.request or ("HEAD" if asked.head else "POST" if asked.data else "GET")
+    named = {line.partition(":")[0].lower() for line in asked.header}
+    lines = [f"{method} {url.path or '/'}{'?' + url.query if url.query else ''} HTTP/1.1"]
+    lines += [] if "host" in named else [f"Host: {url.netloc}"]
+    lines += ["User-Agent: curl/8.0", "Accept: */*", *asked.header]
+    lines += [f"Cookie: {asked.cookie}"] if asked.cookie else []
+    body = asked.data.encode("utf-8")
+    if body:
+        lines += [] if "content-type" in named else ["Content-Type: application/x-www-form-urlencoded"]
+        lines += [f"Content-Length: {len(body)}"]
+    with RawClient(address) as client:
+        client.send("\r\n".join([*lines, "", ""]).encode("utf-8") + body)
+        answer = client.receive(method)
+    if not asked.include and not asked.head:
+        return answer.body.decode("utf-8")
+    head = [answer.head.start, *(b"%b: %b" % pair for pair in answer.head.fields)]
+    return "\n".join(line.decode("utf-8") for line in [*head, b""]) + "\n" + answer.body.decode("utf-8")

@@ -1,0 +1,84 @@
+"""README sections that apply an example: their commands print what the README shows."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from gproxy.ctl import files
+from scripts.demo.backend import Handler
+from scripts.demo.options import EXAMPLE_PORTS
+from tests.harness.gateway import Gateway
+from tests.harness.readme import PROJECT, Step, curl, example_of, is_shown, sections
+
+SECTIONS = sections((PROJECT / "README.md").read_text(encoding="utf-8"))
+
+
+class Demo:
+    """The two services of the demonstration, behind a gateway that is given one example after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self._servers = [
+            ThreadingHTTPServer(("127.0.0.1", 0), type("Named", (Handler,), {"server_name": f"demo-{number}"}))
+            for number in (1, 2)
+        ]
+        for server in self._servers:
+            server.daemon_threads = True
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        self._folder = folder
+        self.gateway = Gateway(folder, None)
+
+    def close(self) -> None:
+        self.gateway.stop()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+    def apply(self, example: Path) -> None:
+        """Make the gateway serve an example, which finds the services where they really are."""
+        text = example.read_text(encoding="utf-8")
+        for port, server in zip(EXAMPLE_PORTS, self._servers, strict=True):
+            text = re.sub(rf"\b127\.0\.0\.1:{port}\b", f"127.0.0.1:{server.server_port}", text)
+        copy = self._folder / example.name
+        copy.write_text(text, encoding="utf-8")
+        self.gateway.apply(files.read(str(copy)))
+
+    def run(self, step: Step) -> str:
+        program, *arguments = step.command
+        if program == "curl":
+            return curl(arguments, self.gateway.address)
+        if program == "sleep":
+            time.sleep(float(arguments[0]))
+            return ""
+        assert program == "gproxyctl", step.command
+        return self.gateway.ctl(*arguments)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    demo = Demo(tmp_path_factory.mktemp("readme"))
+    yield demo
+    demo.close()
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_the_section_shows_what_happens(title: str, demo: Demo) -> None:
+    first, *steps = SECTIONS[title]
+    demo.apply(example_of([first]))
+    for step in steps:
+        said = demo.run(step)
+        assert is_shown(said, step.shown), f"{step.command} says\n{said}"
+
+
+def test_what_is_not_shown_is_noticed() -> None:
+    said = "HTTP/1.1 200 OK\nDate: Mon\nX-A: 1\n\nhello\n"
+    assert is_shown(said, ["HTTP/1.1 200 OK", "Date: Tue", "...", "", "hello"])
+    assert not is_shown(said, ["HTTP/1.1 200 OK", "", "hello"])
+    assert not is_shown(said, ["HTTP/1.1 200 OK", "...", "", "hallo"])
+    assert not is_shown(said, [])
