@@ -48,8 +48,9 @@ MAY_IMPORT = {
     ),
     "gproxy.monitor": (
         *("gproxy.shared", "gproxy.core", "gproxy.settings", "gproxy.logs", "gproxy.role"),
-        # Health checks connect to servers exactly as the workers do.
-        *("gproxy.store.snapshot_file", "gproxy.worker.connector"),
+        # Health checks connect to servers exactly as the workers do, and explanations are told by what serves.
+        *("gproxy.store.snapshot_file", "gproxy.worker.connector", "gproxy.filters"),
+        *("gproxy.worker.forwarded", "gproxy.worker.health", "gproxy.worker.view"),
     ),
     "gproxy.master": (
         *("gproxy.shared", "gproxy.core.events", "gproxy.settings", "gproxy.settings_values"),

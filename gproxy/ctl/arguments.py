@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gproxy.core.schema import KINDS, PLURALS
 from gproxy.ctl import commands
+from gproxy.ctl.explain import explain
 from gproxy.ctl.files import FORMATS, STDIN
 from gproxy.ctl.nodes import nodes
 from gproxy.ctl.status import status
@@ -110,6 +111,7 @@ def _add_reading(
     fleet.add_argument("--format", choices=sorted(FORMATS), help="all that is known of them, as a document")
     fleet.set_defaults(run=nodes)
 
+    _add_explain(actions, shared)
     watch = actions.add_parser("status", parents=[shared], help="show a running node, refreshing until Ctrl-C")
     watch.add_argument(
         "--control", metavar="ADDRESS", help="its control endpoint: host:port, http://host:port or unix:/path"
@@ -119,6 +121,29 @@ def _add_reading(
         "--interval", type=float, default=2.0, metavar="S", help="seconds between two looks (%(default)s)"
     )
     watch.set_defaults(run=status)
+
+
+def _add_explain(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser
+) -> None:
+    command = actions.add_parser("explain", parents=[shared], help="show what would become of a request, and why")
+    command.add_argument("method", metavar="METHOD")
+    command.add_argument("url", metavar="URL", help="with or without http://host")
+    command.add_argument(
+        "-H", dest="headers", metavar="'NAME: VALUE'", type=_header, action="append", default=[], help="a header field"
+    )
+    command.add_argument("-d", dest="body", metavar="BODY", default="", help="the body of the request")
+    command.add_argument("--client-ip", default="127.0.0.1", metavar="IP", help="who asks (%(default)s)")
+    command.add_argument("--control", metavar="ADDRESS", help="the control endpoint of the node to ask")
+    command.add_argument("--format", choices=sorted(FORMATS), help="the whole answer, as a document")
+    command.set_defaults(run=explain)
+
+
+def _header(text: str) -> list[str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text}: a header field is 'Name: value'")
+    return [name.strip(), value.strip()]
 
 
 def _kind(text: str) -> str:

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -48,8 +49,11 @@ class Node:
         if not self._path and (parts.scheme not in ("", "http") or not self._port):
             raise BadAddress(f"{address}: a control endpoint is host:port, http://host:port or unix:/path")
 
-    def ask(self, path: str, within_s: float = TIMEOUT_S) -> dict[str, Any]:
-        """Return the document at a path, `/stats` for example, if it comes in time. Raises NodeError."""
+    def ask(self, path: str, within_s: float = TIMEOUT_S, question: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the document at a path, `/stats` for example, or the answer to a question, if it comes in time.
+
+        Raises NodeError.
+        """
         connection = (
             _UnixConnection(self._path, within_s)
             if self._path
@@ -57,11 +61,14 @@ class Node:
         )
         deadline = time.monotonic() + within_s
         try:
-            connection.request("GET", path)
+            if question is None:
+                connection.request("GET", path)
+            else:
+                connection.request("POST", path, json.dumps(question), {"Content-Type": "application/json"})
             response = connection.getresponse()
             body = _whole(response, deadline)
             if response.status != http.HTTPStatus.OK:
-                raise NodeError(f"{self.address}{path} answered {response.status} {response.reason}")
+                raise NodeError(f"{self.address}{path} answered {response.status} {response.reason}{_why(body)}")
             document = json.loads(body)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -79,3 +86,11 @@ def _whole(response: http.client.HTTPResponse, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise TimeoutError("timed out")
     return b"".join(pieces)
+
+
+def _why(body: bytes) -> str:
+    """Return what an answer says of the error, if it says so in its usual form."""
+    try:
+        return f": {json.loads(body)['error']}"
+    except (ValueError, KeyError, TypeError):
+        return ""

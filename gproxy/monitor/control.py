@@ -1,9 +1,10 @@
 """The control endpoint: what the node tells about itself, as a WSGI application over one `Table`.
 
 /healthz and /readyz for whoever starts and balances nodes, /metrics for Prometheus, and as JSON /stats, /events and
-/health for people and programs that look closer.
+/health for people and programs that look closer; /explain tells what would become of a request.
 """
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,7 @@ from urllib.parse import parse_qs
 
 from gproxy import __version__
 from gproxy.monitor import health_report, stats
+from gproxy.monitor.asked import BadQuestion
 from gproxy.monitor.exposition import CONTENT_TYPE
 from gproxy.monitor.health import Subject
 from gproxy.monitor.wanted import Wanted
@@ -22,6 +24,9 @@ _OK: Final = "200 OK"
 _UNAVAILABLE: Final = "503 Service Unavailable"
 _NOT_FOUND: Final = "404 Not Found"
 _BAD_REQUEST: Final = "400 Bad Request"
+#: The one page that is asked with POST: a question about a request, and the longest one.
+EXPLAIN: Final = "/explain"
+_QUESTION_BYTES: Final = 1 << 20
 
 
 class Answer(NamedTuple):
@@ -35,12 +40,18 @@ class Control:
     """Answers for the node of `table` whose master is `master_pid`; `subjects` are the servers that are checked."""
 
     def __init__(
-        self, table: Table, master_pid: int, subjects: Callable[[], Mapping[str, Subject]], watch: Watch
+        self,
+        table: Table,
+        master_pid: int,
+        subjects: Callable[[], Mapping[str, Subject]],
+        watch: Watch,
+        explain: Callable[[Mapping[str, Any]], dict[str, Any]],
     ) -> None:
         self._table = table
         self._master_pid = master_pid
         self._subjects = subjects
         self._watch = watch
+        self._tell = explain
         self._node = socket.gethostname()
         self._pages: dict[str, Callable[[dict[str, list[str]]], Answer]] = {
             "/healthz": self._healthz,
@@ -53,7 +64,7 @@ class Control:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
-        status, body = self._answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+        status, body = self._answer(environ)
         is_text = isinstance(body, bytes)
         data = body if isinstance(body, bytes) else as_json(body)
         headers = [
@@ -62,17 +73,31 @@ class Control:
             ("Cache-Control", "no-store"),
         ]
         if status.startswith("405"):
-            headers.append(("Allow", "GET, HEAD"))
+            headers.append(("Allow", "POST" if environ["PATH_INFO"] == EXPLAIN else "GET, HEAD"))
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [data]
 
-    def _answer(self, method: str, path: str, query: str) -> Answer:
+    def _answer(self, environ: dict[str, Any]) -> Answer:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if path == EXPLAIN and method == "POST":
+            return self._explain(environ)
         page = self._pages.get(path)
-        if page is None:
-            return Answer(_NOT_FOUND, {"error": "no such page", "pages": list(self._pages)})
-        if method not in ("GET", "HEAD"):
-            return Answer("405 Method Not Allowed", {"error": "only GET and HEAD are answered here"})
-        return page(parse_qs(query))
+        if page is None and path != EXPLAIN:
+            return Answer(_NOT_FOUND, {"error": "no such page", "pages": [*self._pages, EXPLAIN]})
+        if page is None or method not in ("GET", "HEAD"):
+            allowed = "POST is" if page is None else "GET and HEAD are"
+            return Answer("405 Method Not Allowed", {"error": f"only {allowed} answered here"})
+        return page(parse_qs(environ.get("QUERY_STRING", "")))
+
+    def _explain(self, environ: dict[str, Any]) -> Answer:
+        """Answer a question about a request, see monitor/asked.py."""
+        try:
+            question = json.loads(environ["wsgi.input"].read(_QUESTION_BYTES))
+            if not isinstance(question, dict):
+                raise BadQuestion("a question is an object")
+            return Answer(_OK, {"node": self._node, **self._tell(question)})
+        except (ValueError, BadQuestion) as error:
+            return Answer(_BAD_REQUEST, {"error": str(error)})
 
     def _healthz(self, query: dict[str, list[str]]) -> Answer:
         reason = stats.not_alive_because(self._table, _now())

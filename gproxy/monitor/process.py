@@ -16,6 +16,7 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 from gproxy import logs
 from gproxy.monitor.control import Control
 from gproxy.monitor.current import Current
+from gproxy.monitor.explain import Explainer
 from gproxy.monitor.health import Prober
 from gproxy.monitor.targets import targets
 from gproxy.monitor.transitions import Announcer
@@ -88,9 +89,10 @@ def _current(context: Context, prober: Prober, watch: Watch) -> Current:
 
 
 def _server(context: Context, prober: Prober, watch: Watch) -> WSGIServer:
+    explainer = Explainer(context.table, context.settings, context.settings.gproxy.run_dir / FILE_NAME)
     return WSGIServer(
         context.listeners[0],
-        Control(context.table, context.master_pid, lambda: prober.subjects, watch),
+        Control(context.table, context.master_pid, lambda: prober.subjects, watch, explainer.explain),
         spawn=MOST_CONNECTIONS,
         handler_class=_Handler,
         log=None,

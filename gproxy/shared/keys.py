@@ -37,8 +37,7 @@ class Keys:
         """
         cells = self._cells
         fingerprint = self._fingerprint(row, tag, key)
-        key_set = int.from_bytes(fingerprint[:2], "little") % layout.KEY_SETS
-        prints, base = self._table.key_prints_base(key_set), self._table.key_shares_base(key_set)
+        prints, base = self._set(fingerprint)
         own, shares = 0, []
         whole = int.from_bytes(fingerprint, "little")
         for index in self._places(prints, fingerprint):
@@ -53,6 +52,22 @@ class Keys:
             shares.append((0, 0, 0))
         cells[own + layout.KEY_SEEN] = now
         return own, shares
+
+    def peek(self, row: int, tag: int, key: bytes) -> list[Share]:
+        """Return the shares of a key without meeting it."""
+        fingerprint = self._fingerprint(row, tag, key)
+        prints, base = self._set(fingerprint)
+        shares = []
+        for index in self._places(prints, fingerprint):
+            first = base + index * layout.KEY_CELLS
+            end, epoch, refused = self._cells[first : first + layout.KEY_SEEN].tolist()
+            shares.append((end, epoch, refused))
+        return shares
+
+    def _set(self, fingerprint: bytes) -> tuple[int, int]:
+        """Return where the fingerprints and where the shares of a fingerprint's set begin."""
+        key_set = int.from_bytes(fingerprint[:2], "little") % layout.KEY_SETS
+        return self._table.key_prints_base(key_set), self._table.key_shares_base(key_set)
 
     def _fingerprint(self, row: int, tag: int, key: bytes) -> bytes:
         hashed = self._hash.copy()

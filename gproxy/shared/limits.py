@@ -77,6 +77,23 @@ class Limits:
             if wait >= 0:
                 return wait
 
+    def peek(self, row: int, limit: Limit, key: bytes | None) -> int:
+        """Return what `take` or `take_key` would, without counting anything."""
+        cells = self._cells
+        if key is None:
+            first = self._limit_base(0, row)
+            last = first + cells[layout.SLOTS_USED] * layout.LIMIT_CELLS
+            lines = [
+                cells[base : base + layout.LIMIT_CELLS].tolist() for base in range(first, last, layout.LIMIT_CELLS)
+            ]
+            of_it = [line for line in lines if line[layout.LIMIT_TAG] == limit.tag]
+            shares = [(line[layout.LIMIT_END], line[layout.LIMIT_EPOCH], line[layout.LIMIT_REFUSED]) for line in of_it]
+        else:
+            shares = self._keys.peek(row, limit.tag, key)
+        ends, epochs, refusals = zip(*(shares or [(0, 0, 0)]), strict=True)
+        epoch, due = merged(ends, epochs)
+        return limit.decide(self._clock(), epoch, due, max(refusals))[0]
+
     def _begin(self, own: int, tag: int) -> None:
         """Make the own share one of a limit that is new here."""
         self._cells[own + layout.LIMIT_TAG] = 0

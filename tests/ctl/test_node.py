@@ -1,4 +1,5 @@
 import http.server
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,12 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.send_response(404 if self.path == "/no" else 200)
         self.end_headers()
         self.wfile.write(b"?" if self.path == "/odd" else b'{"path": "%b"}' % self.path.encode())
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(400 if "wrong" in asked else 200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"error": "it is wrong"} if "wrong" in asked else {"asked": asked}).encode())
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
@@ -67,3 +74,9 @@ def test_nobody_there() -> None:
 def test_what_is_no_address(address: str) -> None:
     with pytest.raises(BadAddress, match="a control endpoint is host:port"):
         Node(address)
+
+
+def test_a_question_may_have_a_body(address: str) -> None:
+    assert Node(address).ask("/explain", question={"url": "/"}) == {"asked": {"url": "/"}}
+    with pytest.raises(NodeError, match="answered 400 Bad Request: it is wrong"):
+        Node(address).ask("/explain", question={"wrong": 1})

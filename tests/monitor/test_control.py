@@ -1,3 +1,4 @@
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -38,7 +39,7 @@ def ask(table: Table, path: str, method: str = "GET", *checked: str) -> tuple[st
     got: list[Any] = []
     path, _, query = path.partition("?")
     environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
-    control = Control(table, 1, lambda: subjects(*checked), Watch(table))
+    control = Control(table, 1, lambda: subjects(*checked), Watch(table), dict)
     body = b"".join(control(environ, lambda status, headers: got.extend((status, dict(headers)))))
     if method != "HEAD":
         assert got[1]["Content-Length"] == str(len(body))
@@ -133,9 +134,33 @@ def test_health_tells_of_every_server_or_of_those_asked_for(table: Table) -> Non
 def test_an_unknown_path_is_404_and_lists_the_pages(table: Table, path: str) -> None:
     status, _, body = ask(table, path)
     assert status == "404 Not Found"
-    assert body == {"error": "no such page", "pages": PAGES}
+    assert body == {"error": "no such page", "pages": [*PAGES, "/explain"]}
 
 
 def test_other_methods_are_405(table: Table) -> None:
     status, headers, _ = ask(table, "/stats", "POST")
     assert (status, headers["Allow"]) == ("405 Method Not Allowed", "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        (b'{"url": "/"}', "200 OK", {"url": "/"}),
+        (b"[]", "400 Bad Request", {"error": "a question is an object"}),
+        (b"{", "400 Bad Request", None),
+    ],
+)
+def test_a_question_about_a_request(table: Table, body: bytes, status: str, told: dict[str, Any] | None) -> None:
+    got: list[Any] = []
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/explain", "wsgi.input": io.BytesIO(body)}
+    control = Control(table, 1, dict, Watch(table), dict)
+    answer = json.loads(b"".join(control(environ, lambda status, headers: got.append(status))))
+    assert got == [status]
+    if told is not None:
+        assert answer.items() >= told.items()
+
+
+def test_a_question_about_a_request_is_posted(table: Table) -> None:
+    status, headers, body = ask(table, "/explain")
+    assert (status, headers["Allow"]) == ("405 Method Not Allowed", "POST")
+    assert body == {"error": "only POST is answered here"}
