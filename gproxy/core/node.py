@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from gproxy.core.backends import Cluster, Timeouts
+from gproxy.core.http1 import ResponseHead
 from gproxy.core.retry import Retry
 from gproxy.core.rewrite import Rewrite
 from gproxy.core.sticky import Sticky
@@ -14,6 +15,8 @@ from gproxy.core.sticky import Sticky
 Document = Mapping[str, Any]
 #: Takes the exchange and the head of its response (status line and field lines), returns the edited head.
 After = Callable[[Any, bytes], bytes]
+#: Takes the exchange and the head of a server's response, returns what listens in on its body (or None).
+OpenTap = Callable[[Any, ResponseHead], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Terms:
     rewrite: Rewrite | None
     after: tuple[After, ...]
     is_free: bool
+    taps: tuple[OpenTap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +41,8 @@ class Node:
     """One cluster with the terms on which it is asked. The time limits are final, in seconds; 0 means no limit.
 
     With `is_direct` nothing but whose turn it is decides where its requests go, and each goes there once; with
-    `is_plain` the API has no say either. `method` None is the client's own. `after` are all the hooks of the response.
+    `is_plain` the API has no say either. `method` None is the client's own. `after` are all the hooks of the response,
+    `taps` open what listens in on it.
     """
 
     cluster: Cluster
@@ -52,6 +57,7 @@ class Node:
     method: bytes | None
     rewrite: Rewrite | None
     after: tuple[After, ...]
+    taps: tuple[OpenTap, ...]
 
     @classmethod
     def compiled(cls, document: Document, cluster: Cluster, terms: Terms, defaults: Timeouts) -> Self:
@@ -84,6 +90,7 @@ class Node:
             method=method,
             rewrite=rewrite,
             after=terms.after + _marks(retry, cluster.sticky),
+            taps=terms.taps,
         )
 
 

@@ -16,7 +16,7 @@ from gproxy.core.backends import Cluster, Document, Endpoint, Server, Timeouts, 
 from gproxy.core.breaker import Breaker
 from gproxy.core.errors import GatewayError
 from gproxy.core.limiter import Room
-from gproxy.core.node import After, Node, Terms
+from gproxy.core.node import After, Node, OpenTap, Terms
 from gproxy.core.pattern import Pattern
 from gproxy.core.retry import Retry
 from gproxy.core.rewrite import Rewrite
@@ -29,6 +29,7 @@ class Hooks(NamedTuple):
     before: tuple[Callable[[Any], None], ...] = ()
     after: tuple[After, ...] = ()
     failed: tuple[Callable[[Any, GatewayError], None], ...] = ()
+    taps: tuple[OpenTap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +144,7 @@ class SnapshotBuilder:
             preserve_host=document["preserve_host"],
             rewrite=Rewrite.compile(rewrite) if rewrite else None,
             after=hooks.after,
+            taps=hooks.taps,
             is_free=room is None and breaker is None,
         )
         nodes = tuple(

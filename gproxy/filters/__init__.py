@@ -3,7 +3,8 @@
 A filter is made from an API document by its `for_api`, which returns None when the API does not use it. Its hooks are
 `before(exchange)`, called after routing (it may raise GatewayError or Reply to answer at once), `after(exchange, head)
 -> head`, called with the response head on its way to the client, and `failed(exchange, error)`, called when the
-gateway is about to answer with an error (it may raise Reply to answer something else). ORDER is the order of `before`;
+gateway is about to answer with an error (it may raise Reply to answer something else). `tap(exchange, head)` may return
+what listens in on the body of a server's response (`base.Tap`). ORDER is the order of `before`;
 the others run the other way round, so what comes first has the last word on what goes out. Filters of a user's own
 stand where EXTRA is.
 """
@@ -42,4 +43,5 @@ def hooks_for(document: Mapping[str, Any], extra: Sequence[Factory] = ()) -> Hoo
     before = tuple(made.before for made in filters if hasattr(made, "before"))
     after = tuple(made.after for made in reversed(filters) if hasattr(made, "after"))
     failed = tuple(made.failed for made in reversed(filters) if hasattr(made, "failed"))
-    return Hooks(before, after, failed)
+    taps = tuple(made.tap for made in filters if hasattr(made, "tap"))
+    return Hooks(before, after, failed, taps)

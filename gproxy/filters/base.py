@@ -9,7 +9,7 @@ from gproxy.core.limiter import Limit
 from gproxy.core.reply import Reply
 from gproxy.core.variables import Request
 
-__all__ = ["Exchange", "Refusal", "Reply", "edit"]
+__all__ = ["Exchange", "Refusal", "Reply", "Tap", "edit"]
 
 
 class Refusal(GatewayError):
@@ -19,6 +19,22 @@ class Refusal(GatewayError):
         super().__init__(detail, reason)
         self.status = status
         self.code = code
+
+
+class Tap(Protocol):
+    """Listens in on the body of one response on its way to the client; the body is unframed."""
+
+    def feed(self, piece: bytes | memoryview) -> None:
+        """Take the next piece; its memory is used again afterwards."""
+        ...
+
+    def end(self) -> None:
+        """The body is whole."""
+        ...
+
+    def abandon(self) -> None:
+        """The response was broken off, or its client has left: there will be no end."""
+        ...
 
 
 class Exchange(Request, Protocol):

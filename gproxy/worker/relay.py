@@ -6,6 +6,7 @@ a truncated response can never look complete; an HTTP/1.0 client gets a reset in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from gproxy.core.chunked import chunk, last_chunk
 from gproxy.core.errors import BadUpstream, UpstreamTimeout
 from gproxy.core.http1 import CHUNKED, ResponseHead
 from gproxy.worker.dechunk import Dechunker
+from gproxy.worker.tap import open_taps
 from gproxy.worker.upstream import Upstream, UpstreamBroken
 
 if TYPE_CHECKING:
@@ -24,16 +26,21 @@ _PIECE_BYTES = 1 << 16
 _MOST_BUFFERS = 32
 _buffers: list[memoryview] = []
 
+#: Takes each piece of a body after the client.
+Feed = Callable[[bytes | memoryview], None]
+
 
 class ResponseBroken(Exception):
     """The server failed after the response had begun: the client is shown a broken response."""
 
 
-def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes) -> bool:
+def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes, feed: Feed | None = None) -> bool:
     """Send `head` and the body, of which `data` has arrived; return whether the upstream can be used again.
 
     Raises ClientGone, or ResponseBroken when the server fails on the way.
     """
+    if feed is None and exchange.node.taps:
+        return _relay_tapped(exchange, upstream, head, data)
     status = head.status
     if exchange.method == b"HEAD" or status == 204 or status == 304:
         body, extra = b"", bool(data) or exchange.node.method is not None  # perhaps the server was not asked for HEAD
@@ -41,23 +48,39 @@ def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: byte
         body, extra = data, False
     else:
         exchange.answered = monotonic()
-        return (_relay_length if head.length >= 0 else _relay_chunks)(exchange, upstream, head, data)
+        return (_relay_length if head.length >= 0 else _relay_chunks)(exchange, upstream, head, data, feed)
     if exchange.left and not exchange.is_body_read():
         exchange.keeps_alive = False  # an early answer: the rest of the request is not waited for
     out = _client_head(exchange, head, b"") + body
     exchange.status = status  # not before: what a filter raises can still be answered
     exchange.sent = len(out)
     exchange.client.send(out)
+    if feed is not None:
+        feed(body)
     return not extra and not head.close
 
 
-def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes) -> bool:
+def _relay_tapped(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes) -> bool:
+    """Do the same while others listen in."""
+    taps = open_taps(exchange, head)
+    try:
+        is_reusable = relay(exchange, upstream, head, data, taps.feed)
+    except BaseException:
+        taps.abandon()
+        raise
+    taps.end()
+    return is_reusable
+
+
+def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes, feed: Feed | None) -> bool:
     """Stream a body of known length, of which `data` has arrived and perhaps more than belongs to it."""
     client = exchange.client
     first = _client_head(exchange, head, b"") + data[: head.length]
     exchange.status = head.status
     exchange.sent = len(first)
     client.send(first)
+    if feed is not None:
+        feed(data[: head.length])
     left = head.length - len(data)
     if left <= 0:
         return not left and not head.close
@@ -73,6 +96,8 @@ def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
             if not count:
                 raise ResponseBroken(f"closed {left} bytes before the end of the body")
             client.send(buffer[:count])
+            if feed is not None:
+                feed(buffer[:count])
             exchange.sent += count
             left -= count
             eager = count == _PIECE_BYTES  # the socket was not emptied: more is there without waiting
@@ -82,7 +107,7 @@ def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
     return not head.close and upstream.is_alive()  # bytes behind the body would answer the next request
 
 
-def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes) -> bool:
+def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes, feed: Feed | None) -> bool:
     """Stream a body that is chunked or ends with the connection; an HTTP/1.0 client gets it unframed."""
     frames = exchange.minor == b"1"
     if not frames:
@@ -99,6 +124,8 @@ def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
             exchange.status = head.status
             exchange.sent += len(out)
             exchange.client.send(out)
+            if feed is not None:
+                feed(payload)
         if ended:
             return decoder is not None and decoder.is_reusable() and not head.close
         out = b""

@@ -38,7 +38,7 @@ def order(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def test_an_api_without_filters_runs_none() -> None:
-    assert hooks_for(document()) == ((), (), ())
+    assert hooks_for(document()) == ((), (), (), ())
 
 
 def test_edits_of_headers_are_a_filter() -> None:
