@@ -93,6 +93,8 @@ class Breaker:
     half_open_successes: int
     failure_statuses: frozenset[int]
     max_ejected_percent: float
+    #: whether other nodes may have the server given a rest here
+    is_shared: bool
     #: whether any rule looks at the window
     has_window: bool
     #: the level from which doubling changes nothing any more
@@ -118,6 +120,7 @@ class Breaker:
             half_open_successes=document["half_open_successes"],
             failure_statuses=statuses.parse(document["failure_statuses"]),
             max_ejected_percent=document["max_ejected_percent"],
+            is_shared=document["share"] == "cluster",
             has_window=bool(document["failure_percent"] or document["slow_percent"]),
             top_level=(-(-max_open_us // open_us) - 1).bit_length(),
         )

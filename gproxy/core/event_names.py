@@ -10,6 +10,7 @@ from gproxy.core.events import (
     Event,
     FilterCause,
     FilterState,
+    FleetCause,
     Kind,
     ProcessCause,
     ProcessState,
@@ -37,10 +38,12 @@ _WORDS: Final = {
     Kind.SNAPSHOT: Words(None, SnapshotCause, ("revision", "objects", "")),
     Kind.FILTER: Words(FilterState, FilterCause, ("worker", "", "")),
     Kind.STORE: Words(StoreState, StoreCause, ("lasted_ms", "", "")),
+    Kind.FLEET: Words(None, FleetCause, ("say_so", "nodes", "")),
 }
 #: What is counted under another name when this is the cause.
 _FIGURES_OF: Final[dict[tuple[Kind, int], tuple[str, str, str]]] = {
     **{(Kind.CIRCUIT, cause): names for cause, names in breaker.FIGURES.items()},
+    (Kind.FLEET, FleetCause.NODES): ("before", "nodes", ""),
     (Kind.RELOAD, ReloadCause.REFUSED): ("problems", "", ""),
     (Kind.SNAPSHOT, SnapshotCause.REJECTED): ("revision", "problems", ""),
 }

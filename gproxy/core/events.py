@@ -19,6 +19,7 @@ class Kind(IntEnum):
     SNAPSHOT = 5  # of the configuration
     STORE = 6
     FILTER = 8  # one of a user's own; its row is its place in the INI
+    FLEET = 7  # what nodes that follow the same store agree on
 
 
 class Thing(IntEnum):
@@ -96,6 +97,12 @@ class FilterCause(IntEnum):
 
     ERRORS = 1
     RECOVERED = 2
+class FleetCause(IntEnum):
+    """What nodes agree on; figures: how many nodes say so, and how many there are, of those that count here."""
+
+    SERVER_OPEN = 1  # enough nodes have opened the circuit of a server: it is given a rest here, too
+    SERVER_CLOSED = 2
+    NODES = 3  # nodes came or went: figures: how many there were, and how many there are
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ it, and the latest refusal. A share that is read too old can only owe too little
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Final, Self
 
@@ -36,7 +36,8 @@ _MOST_SLACK_NS: Final = 250_000_000
 class Limit:
     """`rate` requests per time span, one per `unit_ns`; `ahead_ns` is the allowance after a quiet time.
 
-    `tag` tells limits apart (64 bits, not 0): what is owed under one says nothing about another.
+    `tag` tells limits apart (64 bits, not 0): what is owed under one says nothing about another. A limit that
+    `is_shared` is one that several nodes keep, each a `part` of it.
     """
 
     rate: int
@@ -44,14 +45,22 @@ class Limit:
     ahead_ns: int
     slack_ns: int
     tag: int
+    is_shared: bool = False
 
     @classmethod
-    def of(cls, rate: int, per_s: float = 1.0, burst: int = 0) -> Self:
+    def of(cls, rate: int, per_s: float = 1.0, burst: int = 0, is_shared: bool = False) -> Self:
         """Return the limit of `rate` requests in `per_s` seconds, of which `burst` (0: all) may come at once."""
         unit_ns = max(1, round(per_s * _NS / rate))
         ahead_ns = ((burst or rate) - 1) * unit_ns
         tag = hash((unit_ns, ahead_ns)) % (1 << 64) or 1  # of numbers: the same in every process
-        return cls(rate, unit_ns, ahead_ns, max(unit_ns, _SLACK_NS, min(ahead_ns // 2, _MOST_SLACK_NS)), tag)
+        return cls(rate, unit_ns, ahead_ns, _slack_ns(unit_ns, ahead_ns), tag, is_shared)
+
+    def part(self, share: float) -> Self:
+        """Return this limit for a node that has a share of it (0 to 1); what is owed stays owed when that changes."""
+        unit_ns = round(self.unit_ns / share)
+        burst = 1 + self.ahead_ns / self.unit_ns
+        ahead_ns = max(0, round((burst * share - 1) * unit_ns))
+        return replace(self, unit_ns=unit_ns, ahead_ns=ahead_ns, slack_ns=_slack_ns(unit_ns, ahead_ns))
 
     def decide(self, now: int, epoch: int, due: int, refused: int) -> tuple[int, int]:
         """Decide on a request that comes `now`; `due` is the theoretical arrival time, the rest as in a share.
@@ -65,6 +74,10 @@ class Limit:
             return (0, epoch) if may_owe else (owed, 0)
         idle_since = now - self.slack_ns if is_pressed else now
         return 0, epoch if due >= idle_since else idle_since
+
+
+def _slack_ns(unit_ns: int, ahead_ns: int) -> int:
+    return max(unit_ns, _SLACK_NS, min(ahead_ns // 2, _MOST_SLACK_NS))
 
 
 @dataclass(frozen=True, slots=True)

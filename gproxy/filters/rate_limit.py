@@ -24,7 +24,7 @@ class RateLimitFilter:
         asked = document["rate_limit"]
         if asked is None:
             return None
-        limit = Limit.of(asked["rate"], asked["per_s"], asked["burst"])
+        limit = Limit.of(asked["rate"], asked["per_s"], asked["burst"], asked["scope"] == "cluster")
         key = asked["key"]
         key_of = None if key == "none" else compile_key(key)
         reason = f"rate_limit of API {document['name']}, key {key}"

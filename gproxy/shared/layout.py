@@ -45,6 +45,7 @@ WORKER_RESTARTS: Final = 29  # workers replaced because they died or hung
 SLOTS_USED: Final = 30  # slots below this number have been claimed at least once
 UPGRADES: Final = 31  # raised by each program that takes the node over from another one
 ROWS_USED: Final = 32  # rows below this number have been given to a server or an API at least once
+FLEET_CHANGES: Final = 33  # raised when other nodes begin or cease to have a server given a rest here
 GLOBAL_END: Final = 72
 
 # SYNC_STATE values.
@@ -204,6 +205,12 @@ KEY_WAYS: Final = 48
 KEY_SEEN: Final = 3  # in place of the tag, which the key includes: when the worker met the key last
 KEY_CELLS: Final = 4
 
+# What the other nodes that follow the same store mean for a row: from `Table.fleet_base(row)`, written by sync only.
+FLEET_PART: Final = 0  # the node's part of a limit that all share, of FLEET_WHOLE; 0: it is not divided
+FLEET_OPEN_UNTIL_US: Final = 1  # until when a server is given a rest because others say so (monotonic us)
+FLEET_CELLS: Final = 2
+FLEET_WHOLE: Final = 1 << 32
+
 # An event ring: a line with the number of events ever written, then the records, see shared/rings.py.
 RING_RECORDS: Final = 256
 RECORD_CELLS: Final = 8
@@ -244,6 +251,7 @@ class Regions(NamedTuple):
     key_prints: int
     key_shares: int
     filters: int
+    fleet: int
     end: int
 
     @classmethod
@@ -267,6 +275,7 @@ class Regions(NamedTuple):
             KEY_SETS * slots * KEY_WAYS,
             KEY_SETS * slots * KEY_WAYS * KEY_CELLS,
             slots * MOST_FILTERS * FILTER_CELLS,
+            rows * FLEET_CELLS,
         )
         starts = [GLOBAL_END]
         for size in sizes:

@@ -133,6 +133,10 @@ class Table:
         """Return the first of the HEALTH_* cells of a server's row."""
         return self._regions.health + self._row(row) * layout.HEALTH_CELLS
 
+    def fleet_base(self, row: int) -> int:
+        """Return the first of the FLEET_CELLS of a row; sync writes them."""
+        return self._regions.fleet + self._row(row) * layout.FLEET_CELLS
+
     def generation_cell(self, row: int) -> int:
         """Return the cell that counts how often a row was given to another object; sync writes it."""
         return self._regions.row_generations + self._row(row)

@@ -55,7 +55,7 @@ class EtcdStore(Store):
         self._by_hand = ByHand(self._link, layout, self._replica)
         self._watch: EtcdWatch | None = None
         self._watch_not_before_s = 0.0
-        self.registry = EtcdRegistry(self._link, layout)
+        self.registry = self._nodes = EtcdRegistry(self._link, layout)
         try:
             self._replica.refresh()
         except BaseException:
@@ -145,6 +145,8 @@ class EtcdStore(Store):
         while True:
             alarm = self._woken(wait_s)
             self._by_hand.note(alarm.by_hand)
+            if alarm.nodes:
+                self._nodes.note()
             unseen_s = time.monotonic() - replica.seen_s
             if alarm.store or replica.head.revision != after_revision or unseen_s >= LOOK_S or not self._is_woken():
                 replica.refresh()

@@ -15,6 +15,16 @@ class EtcdRegistry(Registry):
         self._link = link
         self._folder = layout.nodes
         self._leases: dict[str, int] = {}
+        self._has_news = False
+
+    def note(self) -> None:
+        """Note that some record was written."""
+        self._has_news = True
+
+    def has_news(self) -> bool:
+        """Tell whether a record was written since the last time this was asked."""
+        has_news, self._has_news = self._has_news, False
+        return has_news
 
     def announce(self, node: Node) -> None:
         """Put the record of a node under its lease, or a new one when that has ended."""

@@ -31,8 +31,8 @@ class Node:
     """A node by its own words. Times are milliseconds since 1970.
 
     `control` is the address of its control endpoint, `revision` the one that it has published to its workers.
-    `demand` is how many requests a second it gets for each API whose limit all nodes share, `open_until_ms` until
-    when the circuits that it shares are open, by server.
+    `demand` is how many requests a second it gets for each API whose limit all nodes share, `open_ms` for how long from
+    then on its circuits are open that it shares, by server.
     """
 
     id: str
@@ -45,7 +45,7 @@ class Node:
     revision: int
     workers: tuple[RunningWorker, ...] = ()
     demand: Mapping[str, float] = field(default_factory=dict)
-    open_until_ms: Mapping[str, int] = field(default_factory=dict)
+    open_ms: Mapping[str, int] = field(default_factory=dict)
     has_left: bool = False
 
     def behind(self, revision: int) -> list[RunningWorker]:
@@ -54,7 +54,7 @@ class Node:
 
     def left(self) -> "Node":
         """Return the last record of a node that stops."""
-        return replace(self, workers=(), demand={}, open_until_ms={}, has_left=True)
+        return replace(self, workers=(), demand={}, open_ms={}, has_left=True)
 
     def document(self) -> dict[str, Any]:
         """Return the record as JSON has it."""
@@ -83,6 +83,10 @@ class Registry(ABC):
     @abstractmethod
     def records(self) -> list[Node]:
         """Return the records that are alive, by id, also those of nodes that have just left."""
+
+    def has_news(self) -> bool:
+        """Tell whether a record was written since the last time this was asked, where that costs nothing to know."""
+        return False
 
     def nodes(self) -> list[Node]:
         """Return the nodes that are there, by id."""

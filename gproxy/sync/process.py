@@ -1,5 +1,6 @@
 """The sync process: follows the store, publishes what is valid, outlives every outage."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -14,9 +15,11 @@ from gproxy.shared import layout
 from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table, now_ms
 from gproxy.store.access import Access
+from gproxy.store.base import StoreError
 from gproxy.store.open import BadStoreUrl, canonical
 from gproxy.store.snapshot_file import FILE_NAME
 from gproxy.sync.adopt import Adopter
+from gproxy.sync.fleet import Fleet
 from gproxy.sync.lookout import Lookout
 from gproxy.sync.publish import Publisher
 from gproxy.sync.register import Registrar
@@ -51,6 +54,7 @@ def run(context: Context) -> int:
     # A node that has never run makes its embedded store; one that has must not take a lost store for an empty one.
     source = Source(settings.store.url, not publisher.has_last_good, Access.of(settings.store), Adopter(context.table))
     registrar = Registrar(context)
+    fleet = Fleet(context.table, registrar.id)
     try:
         while _goes_on(received, context.master_pid):
             cells[layout.SYNC_HEARTBEAT] = now_ms()
@@ -64,13 +68,25 @@ def run(context: Context) -> int:
                 cells[layout.STORE_SEEN_MS] = time.time_ns() // 1_000_000
             cells[layout.SYNC_STATE] = _state(source, publisher)
             lookout.note(source.is_following, now_ms())
-            if source.registry is not None:
-                registrar.tell(source.registry, time.monotonic())
+            _tend(source, fleet, registrar, publisher)
     finally:
         if source.registry is not None:
             registrar.leave(source.registry)
         source.close()
     return 0
+
+
+def _tend(source: Source, fleet: Fleet, registrar: Registrar, publisher: Publisher) -> None:
+    """Tell the other nodes about this one, and act on what they tell."""
+    now_s = time.monotonic()
+    fleet.use(publisher.lines)
+    facts = fleet.facts(now_s)
+    registry = source.registry
+    if registry is not None:
+        registrar.tell(registry, now_s, facts)
+        with contextlib.suppress(StoreError):  # the source meets the same trouble, and says so
+            fleet.look(registry, now_s, source.has_news_of_nodes())
+    fleet.agree(now_s)
 
 
 def is_everywhere(table: Table) -> bool:

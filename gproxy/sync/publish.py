@@ -69,6 +69,11 @@ class Publisher:
         """Tell whether there is a snapshot of this store on disk."""
         return self._on_disk is not EMPTY
 
+    @property
+    def lines(self) -> Sequence[bytes]:
+        """The lines of the snapshot that is published, or will be."""
+        return self._on_disk.lines
+
     def announce_last_good(self) -> None:
         """Let the workers run what is on disk, if that was not done already."""
         if self.has_last_good and not self._has_announced:

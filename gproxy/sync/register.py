@@ -12,10 +12,13 @@ from gproxy.shared.table import Table
 from gproxy.store.base import StoreError
 from gproxy.store.nodes import TTL_S, Node, Registry, RunningWorker, now_ms
 from gproxy.sync.complaint import Complaint
+from gproxy.sync.fleet import Facts
 from gproxy.sync.identity import control_address, node_id
 
 #: How often a record is renewed: twice may fail before the node is missed.
 RENEW_S: Final = TTL_S / 3
+
+NO_FACTS: Final = Facts({}, {})
 
 
 class Registrar:
@@ -32,13 +35,13 @@ class Registrar:
         self._next_s = 0.0
         self._trouble = Complaint("cannot register the node with the store")
 
-    def tell(self, registry: Registry, now_s: float) -> None:
-        """Announce the node if there is news of its workers, or if it is time to."""
-        news = self._news()
+    def tell(self, registry: Registry, now_s: float, facts: Facts = NO_FACTS) -> None:
+        """Announce the node if there is news of its workers or circuits, or if it is time to."""
+        news = self._news(), frozenset(facts.open_us)
         if self._trouble.wait_s(now_s) or (news == self._told and now_s < self._next_s):
             return
         try:
-            registry.announce(self._node())
+            registry.announce(self._node(facts))
         except StoreError as error:
             self._trouble.raise_(str(error), now_s)
             return
@@ -59,7 +62,7 @@ class Registrar:
         cells = self._table.cells
         return cells[layout.REVISION], cells[layout.CONTROL_PORT], running(self._table)
 
-    def _node(self) -> Node:
+    def _node(self, facts: Facts) -> Node:
         cells = self._table.cells
         return Node(
             id=self.id,
@@ -71,6 +74,8 @@ class Registrar:
             written_ms=now_ms(),
             revision=cells[layout.REVISION],
             workers=running(self._table),
+            demand=facts.demand,
+            open_ms={name: left_us // 1000 for name, left_us in facts.open_us.items()},
         )
 
 

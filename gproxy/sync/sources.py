@@ -59,6 +59,10 @@ class Source:
         """The nodes that follow the same store, None while it cannot be reached."""
         return self._store.registry if self._store is not None else None
 
+    def has_news_of_nodes(self) -> bool:
+        """Tell whether nodes have said something since the last time this was asked."""
+        return self._store is not None and self._store.registry.has_news()
+
     def poll(self, timeout_s: float) -> State | None:
         """Wait at most `timeout_s` for a state and return it when it may be new, else None.
 

@@ -22,6 +22,7 @@ from gproxy.core.snapshot import Api, Snapshot
 from gproxy.shared import layout
 from gproxy.shared.circuit import SharedCircuit, Trial
 from gproxy.shared.circuits import Circuits, Move, is_ejected, now_us
+from gproxy.shared.fleet import FleetCells
 from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table
 from gproxy.worker.attempt import Unwanted
@@ -42,14 +43,15 @@ _LABELS = {Thing.SERVER: "server", Thing.API: "api", Thing.NODE: "row"}
 class GuardedCluster:
     """The circuits of a cluster's servers, and whether it panics: looked at again when some circuit has moved."""
 
-    __slots__ = ("_cluster", "_glance", "_registry", "can_panic", "circuits", "panics")
+    __slots__ = ("_cluster", "_fleet", "_glance", "_registry", "can_panic", "circuits", "panics")
 
-    def __init__(self, registry: Circuits, cluster: Cluster) -> None:
+    def __init__(self, registry: Circuits, fleet: FleetCells, cluster: Cluster) -> None:
         self.circuits: dict[Server, SharedCircuit] = {}
         self.panics = False
         self._registry = registry
+        self._fleet = fleet
         self._cluster = cluster
-        self._glance = -1
+        self._glance = (-1, -1)
         for server in cluster.members:
             breaker = server.breaker or cluster.breaker
             if breaker is not None:
@@ -59,8 +61,9 @@ class GuardedCluster:
 
     def look(self) -> None:
         """Find out whether too many servers are ejected, if that may have changed."""
-        if self._registry.refresh() != self._glance:
-            self._glance = self._registry.glance
+        glance = self._registry.refresh(), self._fleet.changes
+        if glance != self._glance:
+            self._glance = glance
             self.panics = self.is_too_much(self.ejected())
 
     def servers(self) -> Sequence[Server]:
@@ -70,7 +73,11 @@ class GuardedCluster:
     def ejected(self) -> int:
         """Return how many of `servers` are not in full service."""
         circuits = [self.circuits[server] for server in self.servers() if server in self.circuits]
-        return sum(is_ejected(circuit.look()) for circuit in circuits)
+        return sum(is_ejected(circuit.look()) or self.is_open_elsewhere(circuit) for circuit in circuits)
+
+    def is_open_elsewhere(self, circuit: SharedCircuit) -> bool:
+        """Say whether a server is given a rest because enough other nodes do so."""
+        return circuit.breaker.is_shared and self._fleet.is_open(circuit.row, now_us())
 
     def is_too_much(self, ejected: int) -> bool:
         """Say whether so many ejected servers are more than the cluster's breaker, or else any server's, allows."""
@@ -78,8 +85,13 @@ class GuardedCluster:
 
     def wait_us(self, at_us: int) -> int:
         """Return how long it takes until an open circuit lets a probe through, 0 when none is open."""
-        opened = (circuit for circuit in self.circuits.values() if circuit.look().state is State.OPEN)
-        return min((circuit.half_opens_us() for circuit in opened), default=at_us) - at_us
+        opened = [circuit for circuit in self.circuits.values() if circuit.look().state is State.OPEN]
+        until = [circuit.half_opens_us() for circuit in opened]
+        until += [self._fleet.open_until_us(row) for row in self._rows_open_elsewhere()]
+        return max(0, min(until, default=at_us) - at_us)
+
+    def _rows_open_elsewhere(self) -> list[int]:
+        return [circuit.row for circuit in self.circuits.values() if self.is_open_elsewhere(circuit)]
 
     def _rules(self) -> list[Breaker]:
         breaker = self._cluster.breaker
@@ -93,6 +105,7 @@ class Guard:
         self._table = table
         self._cells, self._rejected = table.cells, table.row_base(slot, 0) + layout.ROW_REJECTED
         self._circuits = Circuits(table, slot, self._tell)
+        self._fleet = FleetCells(table)
         self._ring = RingWriter(table, slot)
         self._snapshot: Snapshot | None = None
         self._clusters: dict[Cluster, GuardedCluster] = {}
@@ -132,13 +145,16 @@ class Guard:
         """
         guarded = self._clusters.get(cluster)
         if guarded is None:
-            guarded = self._clusters[cluster] = GuardedCluster(self._circuits, cluster)
+            guarded = self._clusters[cluster] = GuardedCluster(self._circuits, self._fleet, cluster)
         if guarded.can_panic:
             guarded.look()
         circuit = guarded.circuits.get(server)
         if circuit is None:
             exchange.trial = None
             return True
+        if circuit.breaker.is_shared and guarded.is_open_elsewhere(circuit):
+            exchange.trial = None
+            return guarded.panics
         exchange.trial = trial = circuit.enter_closed()
         if trial is not None:
             return True

@@ -140,3 +140,23 @@ def test_rooms() -> None:
     assert Room.compiled(0, None) is None
     assert Room.compiled(5, None) == Room(5, 0, 0)
     assert Room.compiled(5, {"size": 3, "timeout_s": 2}) == Room(5, 3, 2)
+
+
+@given(LIMITS, st.floats(0.01, 1))
+def test_a_part_of_a_limit_gives_that_part_of_the_rate_and_the_burst(limit: Limit, share: float) -> None:
+    part = limit.part(share)
+    assert part.unit_ns == pytest.approx(limit.unit_ns / share, rel=1e-6, abs=1)
+    burst, part_burst = 1 + limit.ahead_ns / limit.unit_ns, 1 + part.ahead_ns / part.unit_ns
+    assert part_burst == pytest.approx(max(1, burst * share), rel=1e-6)
+    assert (part.tag, part.rate) == (limit.tag, limit.rate), "what was owed before stays owed"
+
+
+@given(LIMITS)
+def test_the_whole_is_a_part(limit: Limit) -> None:
+    assert limit.part(1) == limit
+
+
+def test_parts_together_let_the_rate_through() -> None:
+    limit = Limit.of(300, is_shared=True)
+    passed = sum(len(steady(limit.part(share), 1000, 10)) for share in (0.6, 0.3, 0.1))
+    assert passed == pytest.approx(3000, rel=0.02)

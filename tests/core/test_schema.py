@@ -78,11 +78,6 @@ def test_a_server_has_one_circuit_breaker() -> None:
     ]
 
 
-def test_fields_of_a_circuit_breaker_that_come_later() -> None:
-    lists = {"servers": [{"name": "u1", "address": "127.0.0.1:1", "circuit_breaker": {"quorum": 2}}]}
-    assert problems_of(lists) == ["servers[u1].circuit_breaker.quorum: is not supported by this version"]
-
-
 def test_a_misspelt_field_of_a_health_check() -> None:
     assert problems_of(checked_by(None, health_check={"intervall_s": 1})) == [
         "servers[u1].health_check.intervall_s: is not a known field, did you mean interval_s?"

@@ -46,7 +46,7 @@ class Gateway:
         settings: Mapping[str, Mapping[str, object]] | None = None,
         store: str | None = None,
     ) -> None:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.ini = folder / "gproxy.ini"
         self.log_file = folder / "gateway.log"

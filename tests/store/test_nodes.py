@@ -23,7 +23,7 @@ def test_a_record_of_another_version_is_read_as_far_as_it_is_known() -> None:
     del document["demand"]
     node = Node.of(document)
     assert node is not None
-    assert (node.id, node.demand, node.open_until_ms) == ("n1", {}, {"u1": 99})
+    assert (node.id, node.demand, node.open_ms) == ("n1", {}, {"u1": 99})
 
 
 def test_what_is_no_record_is_none() -> None:
@@ -38,4 +38,4 @@ def test_workers_that_drain_are_never_behind() -> None:
 
 def test_a_node_that_leaves_runs_and_wants_nothing() -> None:
     left = a_node().left()
-    assert (left.id, left.has_left, left.workers, left.demand, left.open_until_ms) == ("n1", True, (), {}, {})
+    assert (left.id, left.has_left, left.workers, left.demand, left.open_ms) == ("n1", True, (), {}, {})

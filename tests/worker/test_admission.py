@@ -8,6 +8,7 @@ import gevent
 import pytest
 
 from gproxy.shared import layout
+from gproxy.shared.fleet import FleetCells
 from tests.worker.peer import Backend, Peer, answers, eventually, response
 from tests.worker.stage import Stage
 
@@ -112,3 +113,13 @@ def test_a_retry_gives_one_place_back_before_it_takes_another(stage: Stage) -> N
         with gevent.Timeout(10):
             assert [ask(stage)[0] for _ in range(4)] == [200] * 4
         assert [cell(stage, row, layout.ROW_HELD) for row in (0, 1)] == [0, 0]
+
+
+def test_a_limit_that_nodes_share_is_this_nodes_part_of_it(stage: Stage) -> None:
+    with Backend(answers(GOOD)) as backend:
+        limit(stage, {"address": backend.address}, rate_limit={"rate": 8, "per_s": 60, "scope": "cluster"})
+        FleetCells(stage.table).divide(2, 0.25)
+        assert [ask(stage)[0] for _ in range(3)] == [200, 200, 429]
+        assert b"\r\nRateLimit-Limit: 8\r\n" in ask(stage)[1]
+        FleetCells(stage.table).divide(2, 0.5)
+        assert ask(stage)[0] == 429, "what was let through stays counted"

@@ -9,7 +9,8 @@ import pytest
 from gproxy.core.breaker import Cause, State
 from gproxy.core.events import Kind, Thing
 from gproxy.shared import layout
-from gproxy.shared.circuits import read
+from gproxy.shared.circuits import now_us, read
+from gproxy.shared.fleet import FleetCells
 from gproxy.shared.rings import RingReader
 from tests.worker.peer import Backend, Peer, answers, eventually, response
 from tests.worker.stage import Stage
@@ -194,3 +195,31 @@ def test_new_rules_apply_to_a_circuit_that_stays(stage: Stage) -> None:
         ask(stage, 2)
         guard(stage, backend.address, breaker={"consecutive_failures": 4})
         assert ask(stage, 3) == [500, 500, 503]
+
+
+def test_a_server_whose_circuit_other_nodes_have_opened_gets_nothing(stage: Stage) -> None:
+    with Backend(answers(BAD)) as first, Backend(answers(GOOD)) as second:
+        guard(stage, first.address, second.address, breaker={"share": "cluster"})
+        FleetCells(stage.table).open(0, now_us() + 60_000_000)
+        assert ask(stage, 4) == [200] * 4, "the other one gets all"
+        FleetCells(stage.table).open(1, now_us() + 9_500_000)
+        client = stage.connect()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b"\r\nRetry-After: 10\r\n" in client.head()
+        FleetCells(stage.table).open(0, 0)
+        assert ask(stage) == [500]
+
+
+def test_what_other_nodes_say_counts_as_ejected(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    with Backend(answers(GOOD)) as first, Backend(answers(GOOD)) as second:
+        guard(stage, first.address, second.address, breaker={"share": "cluster", "max_ejected_percent": 50})
+        for row in (0, 1):
+            FleetCells(stage.table).open(row, now_us() + 60_000_000)
+        assert ask(stage, 4) == [200] * 4, "too many: all are used"
+
+
+def test_circuits_that_are_not_shared_do_not_listen_to_others(stage: Stage) -> None:
+    with Backend(answers(GOOD)) as backend:
+        guard(stage, backend.address, breaker={})
+        FleetCells(stage.table).open(0, now_us() + 60_000_000)
+        assert ask(stage) == [200]

@@ -77,6 +77,12 @@ class Api(Part):
     tags: Set[Name] = ()
 
     @model_validator(mode="after")
+    def _keeps_its_circuit(self) -> Self:
+        if self.circuit_breaker is not None and self.circuit_breaker.share == "cluster":
+            raise ValueError("circuit_breaker.share: only circuits of servers can be shared by nodes")
+        return self
+
+    @model_validator(mode="after")
     def _rewrites_what_it_has(self) -> Self:
         pattern = Pattern.parse(self.path)
         used = {

@@ -16,6 +16,7 @@ MOST_ATTEMPTS: Final = 10
 MOST_BACKOFF_MS: Final = 60_000
 #: Highest rate of a limit, its longest time span, and longest time in a queue.
 MOST_RATE: Final = 1_000_000
+MOST_NODES: Final = 1_000
 MOST_PER_S: Final = 86_400
 MOST_WAIT_S: Final = 3600
 MOST_PAID_S: Final = 366 * 86_400
@@ -104,7 +105,8 @@ class CircuitBreaker(Part):
     """When a server or an API is given a rest. A rule whose number is 0 is off; at least one must be on.
 
     A server's own breaker replaces its cluster's as a whole. With `max_ejected_percent` 0 nothing is ever turned
-    away: states and events show what would have been.
+    away: states and events show what would have been. With `share` cluster a server is also given a rest on nodes that
+    have not seen its failures, when `quorum` nodes have opened its circuit.
     """
 
     consecutive_failures: Annotated[int, Field(ge=0, le=MOST_IN_A_ROW)] = 5
@@ -119,7 +121,8 @@ class CircuitBreaker(Part):
     half_open_successes: Annotated[int, Field(ge=1, le=1_000_000)] = 5
     failure_statuses: Annotated[str, AfterValidator(_statuses)] = "500-599"
     max_ejected_percent: Percent = 100.0
-    share: Literal["node"] = "node"
+    share: Literal["node", "cluster"] = "node"
+    quorum: Annotated[int, Field(ge=1, le=MOST_NODES)] = 2
 
     @model_validator(mode="after")
     def _can_open(self) -> Self:
@@ -158,7 +161,8 @@ class RateLimit(Part):
     """At most `rate` requests in `per_s` seconds, of which `burst` (0: all) may come at once.
 
     With a `key` each address, or each value of a header field or a cookie, has a limit of its own; requests without
-    the field share one. Counted over all workers of a node.
+    the field share one. Counted over all workers of a node; with `scope` cluster all nodes share the limit, each with a
+    part by the demand that it sees.
     """
 
     rate: Annotated[int, Field(ge=1, le=MOST_RATE)]
@@ -166,7 +170,7 @@ class RateLimit(Part):
     burst: Annotated[int, Field(ge=0, le=MOST_RATE)] = 0
     key: Annotated[str, AfterValidator(_limit_key)] = "none"
     status: Annotated[int, AfterValidator(_error_status)] = 429
-    scope: Literal["node"] = "node"
+    scope: Literal["node", "cluster"] = "node"
 
     @model_validator(mode="after")
     def _is_paid_in_time(self) -> Self:

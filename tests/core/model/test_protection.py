@@ -33,7 +33,9 @@ def test_limits_with_every_default() -> None:
             {"rate_limit": {"rate": 1, "per_s": 86400, "burst": 367}},
             "burst is more than the rate gives in a year",
         ),
-        ("api", {"rate_limit": {"rate": 1, "scope": "cluster"}}, "Input should be 'node'"),
+        ("api", {"rate_limit": {"rate": 1, "scope": "world"}}, "Input should be 'node' or 'cluster'"),
+        ("api", {"circuit_breaker": {"share": "cluster"}}, "only circuits of servers can be shared by nodes"),
+        ("server", {"circuit_breaker": {"quorum": 0}}, "greater than or equal to 1"),
     ],
 )
 def test_limits_that_cannot_be(kind: str, fields: dict[str, Any], sentence: str) -> None:
@@ -75,6 +77,7 @@ def test_a_circuit_breaker_with_every_default() -> None:
         "failure_statuses": "500-599",
         "max_ejected_percent": 100,
         "share": "node",
+        "quorum": 2,
     }
 
 
@@ -130,7 +133,7 @@ def test_off_may_be_what_yaml_makes_of_it() -> None:
         ("server", guarded(open_s=0), "greater than or equal to 0.05"),
         ("server", guarded(open_s=10, max_open_s=5), "less than open_s"),
         ("server", guarded(failure_statuses="5xx"), "statuses and ranges"),
-        ("server", guarded(share="cluster"), "node"),
+        ("server", guarded(share="world"), "node"),
     ],
 )
 def test_refused(kind: str, document: dict[str, Any], reason: str) -> None:
