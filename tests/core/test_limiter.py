@@ -160,3 +160,12 @@ def test_parts_together_let_the_rate_through() -> None:
     limit = Limit.of(300, is_shared=True)
     passed = sum(len(steady(limit.part(share), 1000, 10)) for share in (0.6, 0.3, 0.1))
     assert passed == pytest.approx(3000, rel=0.02)
+
+
+@pytest.mark.parametrize("uptime_s", [60, 3_700, 7_300])
+def test_what_was_never_refused_is_not_pressed_however_young_the_clock_is(uptime_s: int) -> None:
+    """The clock begins with the machine: one that has been up for an hour refused nothing an hour ago."""
+    limit, now = Limit.of(1, 3600), uptime_s * S
+    wait, epoch = limit.decide(now, 0, 0, 0)
+    assert wait == 0
+    assert limit.decide(now + 1, epoch, epoch + limit.unit_ns, 0)[0] > 3_500 * S

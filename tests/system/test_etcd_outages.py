@@ -142,9 +142,12 @@ def test_a_password_that_is_wrong_all_of_a_sudden(fleet: Fleet, etcd: Etcd) -> N
         etcd.ctl("user", "add", "root:secret")
         etcd.ctl("user", "grant-role", "root", "root")
         etcd.ctl("auth", "enable")
-        fleet.until_sync_is("store_lost")
-        assert "it wants a user name and a password" in fleet.gateways[0].log()
-        etcd.ctl("--user", "root:secret", "auth", "disable")
+        try:
+            for gateway in fleet.gateways:
+                eventually(lambda gateway=gateway: "it wants a user name and a password" in gateway.log(), 20)
+            fleet.until_sync_is("store_lost")
+        finally:
+            etcd.ctl("--user", "root:secret", "auth", "disable")
         fleet.until_sync_is("following")
         change(fleet, 16)
 
