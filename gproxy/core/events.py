@@ -18,8 +18,8 @@ class Kind(IntEnum):
     RELOAD = 4
     SNAPSHOT = 5  # of the configuration
     STORE = 6
-    FILTER = 8  # one of a user's own; its row is its place in the INI
     FLEET = 7  # what nodes that follow the same store agree on
+    FILTER = 8  # one of a user's own; its row is its place in the INI
 
 
 class Thing(IntEnum):
@@ -97,6 +97,8 @@ class FilterCause(IntEnum):
 
     ERRORS = 1
     RECOVERED = 2
+
+
 class FleetCause(IntEnum):
     """What nodes agree on; figures: how many nodes say so, and how many there are, of those that count here."""
 

@@ -68,7 +68,7 @@ class Limit:
         Returns (0, the epoch to count in) when it is let through, (nanoseconds until it would be, 0) when not.
         """
         owed, quiet = due - now, now - refused
-        is_pressed = 0 < refused and quiet < 2 * self.slack_ns  # 0: never, and the clock may be younger than that
+        is_pressed = refused > 0 and quiet < 2 * self.slack_ns  # 0: never, and the clock may be younger than that
         if owed > 0:
             may_owe = not is_pressed and owed <= quiet and owed <= self.ahead_ns
             return (0, epoch) if may_owe else (owed, 0)
