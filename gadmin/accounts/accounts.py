@@ -1,7 +1,9 @@
 """Users, sessions and tokens, in a store that all admins share."""
 
+import contextlib
 import hashlib
 import logging
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -54,6 +56,8 @@ class Accounts:
 
     def begin(self) -> str | None:
         """Follow the store, and make the first user when there is none: returns its password, once."""
+        with self._stores.use():
+            self._keep_private()
         self.follower.start()
         if self.directory.users:
             return None
@@ -206,6 +210,12 @@ class Accounts:
 
     def _endings(self, name: str) -> list[Write]:
         return [Write(SESSION, key, None) for key, session in self.directory.sessions.items() if session.user == name]
+
+    def _keep_private(self) -> None:
+        """Let nobody but its owner read an embedded store: it has the hashes of passwords."""
+        if self._stores.url.startswith("sqlite:///"):
+            with contextlib.suppress(OSError):  # it belongs to somebody else, who decides
+                os.chmod(self._stores.url.removeprefix("sqlite:///"), 0o600)
 
     def _write(self, writes: list[Write], author: str, comment: str) -> None:
         with self._stores.use() as store:

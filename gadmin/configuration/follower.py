@@ -10,7 +10,7 @@ from gproxy.store.base import State
 from gproxy.sync.sources import NOTHING, Source
 
 #: How soon the thread notices that it shall end.
-POLL_S: Final = 0.5
+POLL_S: Final = 0.2
 #: How long the first state, and one's own writes, are waited for.
 WAIT_S: Final = 5.0
 
@@ -33,10 +33,10 @@ class Follower(Generic[View]):
         self._is_stopped = False
         self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
 
-    def start(self) -> None:
+    def start(self, within_s: float = WAIT_S) -> None:
         """Begin to follow, and wait for the first state; without a store, go on without one."""
         self._thread.start()
-        self.wait_for(0)
+        self.wait_for(0, within_s)
 
     def stop(self) -> None:
         """End the thread."""
