@@ -18,8 +18,6 @@ _HERE: Final = Path(__file__).parent
 WEB: Final = next(path for path in (_HERE / "web", _HERE.parent / "web") if path.is_dir())
 #: A file of ten thousand APIs has some megabytes.
 MOST_BODY_BYTES: Final = 64 << 20
-MOST_FORM_BYTES: Final = 4 << 20
-MOST_FORM_PARTS: Final = 10_000
 API: Final = "/api/v1"
 
 
@@ -33,8 +31,7 @@ def create_app(services: Services) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(hours=services.settings.accounts.session_hours),
         MAX_CONTENT_LENGTH=MOST_BODY_BYTES,
-        MAX_FORM_MEMORY_SIZE=MOST_FORM_BYTES,
-        MAX_FORM_PARTS=MOST_FORM_PARTS,
+        MAX_FORM_MEMORY_SIZE=guard.MOST_FORM_BYTES,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}

@@ -99,10 +99,10 @@ def expected_revision() -> int | None:
         return ABSENT
     if not request.headers.get("If-Match") or matches.star_tag:
         return None
-    tags = matches.as_set()
-    if len(tags) != 1 or not (tag := tags.pop()).isdigit():
+    tags = [tag or "" for tag in matches.as_set()]
+    if len(tags) != 1 or not (tags[0].isascii() and tags[0].isdigit() and len(tags[0]) < 16):
         raise Failure(412, "conflict", "If-Match must be the ETag of the object, a quoted revision.")
-    return int(tag)
+    return int(tags[0])
 
 
 def signature(query: Query) -> Signature:

@@ -17,7 +17,9 @@ class Configuration:
 
     def __init__(self, state: State, before: "Configuration | None" = None) -> None:
         self.state = state
-        self._before = before.__dict__.get("checked") if before is not None else None
+        known = before.__dict__ if before is not None else {}
+        self._checked_before: Checked | None = known.get("checked")
+        self._texts_before: Mapping[Key, tuple[Document, str]] = known.get("texts", {})
 
     @property
     def revision(self) -> int:
@@ -38,7 +40,18 @@ class Configuration:
     @cached_property
     def checked(self) -> Checked:
         """The objects as models; what has not changed since the state before is not checked again."""
-        return check(self.objects, self._before)
+        return check(self.objects, self._checked_before)
+
+    @cached_property
+    def texts(self) -> Mapping[Key, tuple[Document, str]]:
+        """What is searched, for each object: its document, and all texts of it in lower case."""
+        found = {}
+        for key, stored in self.state.objects.items():
+            before = self._texts_before.get(key)
+            if before is None or before[0] is not stored.document:
+                before = stored.document, " ".join(_texts(stored.document)).lower()
+            found[key] = before
+        return found
 
     @cached_property
     def users_of(self) -> Mapping[Key, Sequence[Key]]:
@@ -64,7 +77,7 @@ class Configuration:
         for name in self.names[kind]:
             stored = self.state.objects[kind, name]
             if wanted:
-                text = " ".join(_texts(stored.document)).lower()
+                text = self.texts[kind, name][1]
                 if not all(word in text for word in wanted):
                     continue
             if all(_has(self._value(kind, name, field), value) for field, value in filters.items()):

@@ -51,6 +51,7 @@ class Editor:
     def __init__(self, stores: Stores, follower: Follower[Configuration]) -> None:
         self._stores = stores
         self._follower = follower
+        self._history: tuple[int, dict[tuple[str | None, str | None, int], list[Entry]]] = -1, {}
 
     def put(
         self, kind: str, name: str, document: Document, signature: Signature, expected: int | None = None
@@ -114,8 +115,18 @@ class Editor:
 
     def history(self, kind: str | None = None, name: str | None = None, limit: int = 100) -> list[Entry]:
         """Return the newest entries, newest first. Raises StoreError."""
-        with self._stores.use() as store:
-            return store.history(kind, name, limit)
+        # The history of a revision does not change, and one entry may hold thousands of documents.
+        revision = self._follower.current.revision
+        if self._history[0] != revision:
+            self._history = revision, {}
+        known, key = self._history[1], (kind, name, limit)
+        if key not in known:
+            with self._stores.use() as store:
+                found = store.history(kind, name, limit)
+            if found and found[0].revision > revision:
+                return found  # somebody has just written
+            known[key] = found
+        return known[key]
 
     def state_at(self, revision: int) -> dict[str, dict[str, Document]]:
         """Return everything as it was at a revision. Raises UnknownRevision, StoreError."""

@@ -42,10 +42,10 @@ def object_pages(kind: str, more: More | None = None) -> Blueprint:
     plural = PLURALS[kind]
     blueprint = Blueprint(plural, __name__, url_prefix=f"/{plural}")
     pages = _Pages(kind, more or (lambda stored: {}))
-    for rule, view, role, methods in (
+    for rule, view, role, methods in (  # no name has a plus
         ("/", pages.index, Role.VIEWER, ["GET"]),
-        ("/new", pages.new, Role.EDITOR, ["GET", "POST"]),
-        ("/check", pages.check, Role.EDITOR, ["POST"]),
+        ("/+new", pages.new, Role.EDITOR, ["GET", "POST"]),
+        ("/+check", pages.check, Role.EDITOR, ["POST"]),
         ("/<name>", pages.show, Role.VIEWER, ["GET"]),
         ("/<name>/edit", pages.edit, Role.EDITOR, ["GET", "POST"]),
         ("/<name>/delete", pages.delete, Role.EDITOR, ["GET", "POST"]),

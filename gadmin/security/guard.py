@@ -15,6 +15,8 @@ from gadmin.security import csrf
 
 #: Where the session keeps the secret of the login.
 SECRET: Final = "login"
+#: Forms are smaller than files of configurations.
+MOST_FORM_BYTES: Final = 4 << 20
 _RULE: Final = "_gadmin_rule"
 _EVERYBODY: Final = "everybody"
 View = TypeVar("View", bound=Callable[..., Any])
@@ -55,6 +57,8 @@ def install(app: Flask, accounts: Accounts) -> None:
         g.identity = None
         if request.endpoint is None or request.endpoint == "static":
             return None
+        if not is_api():
+            request.max_content_length = MOST_FORM_BYTES
         found = rule(current_app.view_functions[request.endpoint])
         if found is None:
             raise InternalServerError(f"{request.endpoint} does not say who may use it")

@@ -27,6 +27,8 @@ def name(text: str) -> str:
     """Check the name of an object."""
     if NAME.fullmatch(text) is None:
         raise ValueError("must be 1 to 128 letters, digits or any of . _ : -")
+    if text in (".", ".."):  # parts of a path that every program takes for something else
+        raise ValueError('must not be "." or ".."')
     return text
 
 

@@ -38,7 +38,7 @@ class Admin:
                 for line in (f"[{section}]", *(f"{key} = {value}" for key, value in values.items()))
             )
         )
-        with self.log_file.open("ab") as log:
+        with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gadmin", "-c", str(self.ini)],
                 cwd=_PROJECT,

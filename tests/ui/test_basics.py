@@ -26,7 +26,7 @@ def test_the_overview_shows_traffic_as_it_comes(place: Place, page: Page, shoot:
         ("/servers/", "servers"),
         ("/servers/u1", "server"),
         ("/servers/u1/edit", "server-edit"),
-        ("/servers/new", "server-new"),
+        ("/servers/+new", "server-new"),
         ("/servers/u1/delete", "server-delete"),
         ("/clusters/", "clusters"),
         ("/clusters/users", "cluster"),

@@ -17,7 +17,7 @@ def test_changes_need_the_secret_of_the_session(editor: Visitor) -> None:
 
 
 def test_forms_need_it_too_and_so_does_the_login(editor: Visitor, visit: Visit) -> None:
-    assert editor.client.post("/servers/new", data={"address": "127.0.0.1:2"}).status_code == 403
+    assert editor.client.post("/servers/+new", data={"address": "127.0.0.1:2"}).status_code == 403
     assert visit().client.post("/login", data={"name": "admin", "password": "x"}).status_code == 403
 
 

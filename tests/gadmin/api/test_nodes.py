@@ -1,0 +1,57 @@
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from gadmin.app import create_app
+from gadmin.services import Services
+from tests.gadmin.conftest import Visit, Visitor, services_in
+from tests.gadmin.fleet.nodes import FakeNode, fake_node
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[FakeNode]:
+    with fake_node("n1") as made:
+        made.events.append({"id": 1, "time_ms": 5, "kind": "circuit", "object": "server", "name": "u1", "to": "open"})
+        yield made
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory, node: FakeNode) -> Iterator[Services]:
+    made = services_in(tmp_path_factory.mktemp("admin"), fleet={"nodes": node.address})
+    made.begin()
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def app(services: Services) -> Flask:
+    return create_app(services)
+
+
+def test_nodes_and_their_figures(viewer: Visitor, node: FakeNode) -> None:
+    (told,) = viewer.call("GET", "/nodes").get_json()["nodes"]
+    assert (told["id"], told["state"], told["node"]) == (node.address, "ok", "n1")
+    stats = viewer.call("GET", "/stats").get_json()
+    assert stats["totals"]["requests"] == 10
+    assert viewer.call("GET", "/stats?history=all").get_json()["history"]["seconds"] == 600
+    assert viewer.call("GET", "/stats?history=some").status_code == 400
+
+
+def test_one_object_that_is_configured(viewer: Visitor, editor: Visitor) -> None:
+    assert viewer.call("GET", "/stats/servers/u1").status_code == 404
+    editor.call("PUT", "/servers/u1", {"address": "a:1"})
+    told = viewer.call("GET", "/stats/servers/u1").get_json()
+    assert told["merged"]["requests"] == 10
+    assert viewer.call("GET", "/health/u1").get_json()["nodes"][0]["state"] == "up"
+
+
+def test_events_after_a_number(viewer: Visitor) -> None:
+    told = viewer.call("GET", "/events").get_json()
+    assert told["events"][0]["name"] == "u1"
+    assert viewer.call("GET", f"/events?since={told['last']}").get_json()["events"] == []
+    assert viewer.call("GET", "/events?since=x").status_code == 400
+
+
+def test_nobody_sees_figures_without_a_login(visit: Visit) -> None:
+    assert visit().get("/api/v1/stats").status_code == 401
