@@ -76,6 +76,7 @@ def run(server: Server) -> None:
     try:
         server.wsgi.run()
     finally:
+        server.wsgi.close()
         server.listener.close()
 
 
