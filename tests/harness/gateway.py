@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import psutil
 
+from tests.harness import orphans
 from tests.harness.client import Address, RawClient
 from tests.harness.waiting import eventually
 
@@ -28,6 +29,7 @@ _START_S = 30.0
 _STOP_S = 15.0
 _PROJECT = Path(__file__).parents[2]
 _READY = re.compile(r"^\S+ INFO master\[\d+\] ready\b(.*)$", re.MULTILINE)
+_REPLACED = re.compile(r"^\S+ INFO master\[(\d+)\] ready\b.* replaced=", re.MULTILINE)
 _REVISION = re.compile(r"the store is at revision (\d+)")
 _ADDRESS = re.compile(r"(?:\b|\[)([0-9.]+|[0-9a-f:]*:[0-9a-f:]*)\]?:(\d+)|unix:(/[^\s,\"]+)")
 
@@ -58,6 +60,7 @@ class Gateway:
             "log": {"access": self.access_file, "access_format": "json"},
             "control": {"bind": "127.0.0.1:0"},
         }
+        self._successor = 0
         self.addresses: list[Address] = []
         self.control: tuple[str, int] = ("", 0)
         self.configure(settings or {})
@@ -80,8 +83,20 @@ class Gateway:
 
     @property
     def pid(self) -> int:
-        """The master's process id."""
-        return self.process.pid
+        """The process id of the master in charge."""
+        return self._successor or self.process.pid
+
+    def upgrade(self) -> int:
+        """Replace the program (`tests.harness.orphans.adopted` is needed); return the pid of the old master."""
+        old, done = self.pid, len(_REPLACED.findall(self.log()))
+        self.signal(signal.SIGUSR2)
+        eventually(lambda: len(_REPLACED.findall(self.log())) > done, _START_S, "the new program is in charge")
+        self.follow()
+        return old
+
+    def follow(self) -> None:
+        """Take the master that took over last for the one in charge."""
+        self._successor = int(_REPLACED.findall(self.log())[-1])
 
     def client(self, within_s: float = 10.0, receive_buffer: int = 0) -> RawClient:
         """Open a client connection to the first public address."""
@@ -200,7 +215,7 @@ class Gateway:
 
     def stop(self) -> None:
         """Stop at once (unless it has ended) and check that nothing went wrong unseen."""
-        if self.process.poll() is None:
+        if self._successor or self.process.poll() is None:
             self.signal(signal.SIGINT)
         code = self.wait_end()
         log = self.log()
@@ -210,10 +225,12 @@ class Gateway:
     def wait_end(self, within_s: float = _STOP_S) -> int:
         """Wait until the master has ended and return its exit code; kills it when it does not end."""
         try:
-            return self.process.wait(within_s)
-        except subprocess.TimeoutExpired:
+            code = self.process.wait(within_s)
+            return orphans.wait_for(self._successor, within_s) if self._successor else code
+        except (subprocess.TimeoutExpired, TimeoutError):
             for child in psutil.Process(self.pid).children(recursive=True):
                 child.kill()
+            os.kill(self.pid, signal.SIGKILL)
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"the gateway did not end within {within_s} s:\n{self.log()}") from None
