@@ -13,6 +13,7 @@ from gproxy import __version__, settings
 from gproxy.master.arbiter import Arbiter, StartError
 from gproxy.master.check import problems_here
 from gproxy.master.child import ROLES
+from gproxy.master.kept_code import keep_our_code
 from gproxy.master.predecessor import NoEstate, Predecessor
 from gproxy.master.program import Program
 from gproxy.settings import Settings, SettingsError
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None, roles: Mapping[str, str] = ROLE
         if not (predecessor and predecessor.fail(error.problems)):
             _say(error.problems)
         return 2
+    keep_our_code()
     try:
         return Arbiter(loaded, load, program, roles, predecessor).run()
     except StartError as error:
