@@ -1,6 +1,6 @@
 """Tells the service manager how the service is: the protocol of systemd's sd_notify(3), spoken without its library.
 
-Without NOTIFY_SOCKET in the environment, every call does nothing. Nothing here ever fails or blocks: a service
+Without NOTIFY_SOCKET in the environment, every call does nothing. Nothing here ever fails, or waits for long: a service
 manager that does not listen must not stop the gateway.
 """
 
@@ -10,6 +10,8 @@ import socket
 import time
 from typing import Final
 
+#: A manager that has its hands full (its queue holds ten messages) is waited for, but not longer.
+_PATIENCE_S: Final = 1.0
 #: Messages are that many for each period of WATCHDOG_USEC: one may be late.
 _PER_PERIOD: Final = 3
 
@@ -43,13 +45,13 @@ class Notifier:
         """Tell that this process lives, if the service manager wants to hear that."""
         if self._watchdog_s and now_s - self._fed_s >= self._watchdog_s / _PER_PERIOD:
             self._fed_s = now_s
-            self._send("WATCHDOG=1")
+            self._send("WATCHDOG=1", patience_s=0.0)
 
-    def _send(self, *lines: str) -> None:
+    def _send(self, *lines: str, patience_s: float = _PATIENCE_S) -> None:
         if not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(False)
+            sock.settimeout(patience_s)
             sock.sendto("\n".join(lines).encode(), self._address)
 
 

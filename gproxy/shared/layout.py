@@ -3,9 +3,13 @@
 It is an array of native unsigned 64-bit cells: a header, the global cells, then the regions, in the order of
 `Regions`. Every part starts on a multiple of 8 cells, so that no two writing processes share a 64-byte cache
 line. Only pages that were touched take memory: a region that nobody uses is free, but *reading* a cell touches
-its page too, so readers look at the slots and rows in use only. A change of meaning raises `LAYOUT_VERSION`.
+its page too, so readers look at the slots and rows in use only.
+
+While one program replaces another, both work on the same table if they lay it out alike: `fingerprint` tells every
+change of the numbers here, `LAYOUT_VERSION` is raised by a change of meaning that does not show in them.
 """
 
+import zlib
 from typing import Final, NamedTuple
 
 from gproxy.core.histogram import BUCKETS
@@ -23,6 +27,7 @@ HEADER_VERSION: Final = 1
 HEADER_SLOTS: Final = 2
 HEADER_ROWS: Final = 3
 HEADER_SECRET: Final = 4  # random: what users choose is hashed with it
+HEADER_FINGERPRINT: Final = 5
 HEADER_CELLS: Final = 8
 
 # Global cells (absolute indexes), each on the line of its writer: sync, monitor, master, sync again.
@@ -281,3 +286,9 @@ class Regions(NamedTuple):
         for size in sizes:
             starts.append(-(-(starts[-1] + size) // PAGE_CELLS) * PAGE_CELLS)
         return cls(*starts)
+
+
+def fingerprint() -> int:
+    """Return a number that differs between programs which name or place anything here differently."""
+    numbers = {name: value for name, value in globals().items() if name.isupper() and isinstance(value, int | range)}
+    return zlib.crc32(repr((sorted(numbers.items()), Regions._fields)).encode())

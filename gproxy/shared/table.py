@@ -56,6 +56,7 @@ class Table:
         table.cells[layout.HEADER_SLOTS] = slots
         table.cells[layout.HEADER_ROWS] = rows
         table.cells[layout.HEADER_SECRET] = int.from_bytes(os.urandom(layout.CELL_BYTES), "little")
+        table.cells[layout.HEADER_FINGERPRINT] = layout.fingerprint()
         table.cells[layout.HEADER_MAGIC] = layout.MAGIC
         return table
 
@@ -74,6 +75,8 @@ class Table:
         version = header[layout.HEADER_VERSION]
         if version != layout.LAYOUT_VERSION:
             raise TableError(f"layout version {version}, this program uses {layout.LAYOUT_VERSION}")
+        if header[layout.HEADER_FINGERPRINT] != layout.fingerprint():
+            raise TableError("laid out by a version of the program that has other cells")
         slots, rows = header[layout.HEADER_SLOTS], header[layout.HEADER_ROWS]
         if size != layout.Regions.of(slots, rows).end * layout.CELL_BYTES:
             raise TableError("its size does not fit its header")

@@ -1,5 +1,7 @@
 import os
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,8 +67,20 @@ def test_nobody_there_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "WATCHDOG_PID" not in environment_for(77)
 
 
-def test_a_manager_that_does_not_read_holds_nobody_up(manager: socket.socket) -> None:
+def test_a_manager_that_does_not_read_is_not_waited_for_long(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "3000000")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
     notifier = Notifier()
-    for _ in range(2000):
-        notifier.ready("x" * 1000)
-    assert manager.recv(2000).startswith(b"READY=1")
+    for now_s in range(2000):
+        notifier.feed_watchdog(float(now_s))
+    began_s = time.monotonic()
+    notifier.ready("unheard")
+    assert time.monotonic() - began_s < 5
+    threading.Timer(0.1, manager.recv, (2000,)).start()
+    notifier.ready("heard")  # it reads again
+    words = [manager.recv(2000) for _ in range(2)]
+    while b"WATCHDOG" in words[-1]:
+        words.append(manager.recv(2000))
+    assert words[-1] == b"READY=1\nSTATUS=heard"

@@ -1,3 +1,5 @@
+import pytest
+
 from gproxy.shared import layout
 
 
@@ -38,3 +40,12 @@ def test_outcomes_are_a_run_of_cells_in_slots_and_rows_alike() -> None:
         assert cell - shift in layout.ROW_OUTCOMES
     assert (len(layout.OUTCOMES), len(layout.ROW_OUTCOMES)) == (6, 7)
     assert layout.ROW_ACTIVE == 0, "the recorder takes it for granted"
+
+
+def test_a_change_of_any_number_changes_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {layout.fingerprint()}
+    assert layout.fingerprint() in seen
+    for name, value in (("ACCEPTED", 9), ("HEALTH_DOWN", 3), ("GAUGES", range(9)), ("A_NEW_CELL", 70)):
+        monkeypatch.setattr(layout, name, value, raising=False)
+        seen.add(layout.fingerprint())
+    assert len(seen) == 5

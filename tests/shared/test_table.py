@@ -121,6 +121,7 @@ def test_only_what_is_used_takes_memory() -> None:
     [
         (layout.HEADER_MAGIC, 1, "not a shared-memory table"),
         (layout.HEADER_VERSION, 99, "layout version 99, this program uses 2"),
+        (layout.HEADER_FINGERPRINT, 1, "laid out by a version of the program that has other cells"),
         (layout.HEADER_SLOTS, 5, "size does not fit"),
         (layout.HEADER_ROWS, 5, "size does not fit"),
     ],
