@@ -9,6 +9,7 @@ from gproxy.core.schema import KINDS, PLURALS
 from gproxy.ctl import commands
 from gproxy.ctl.explain import explain
 from gproxy.ctl.files import FORMATS, STDIN
+from gproxy.ctl.importing import import_seed
 from gproxy.ctl.nodes import nodes
 from gproxy.ctl.status import status
 
@@ -80,6 +81,13 @@ def _add_writing(
     delete.add_argument("kind", type=_kind, metavar="KIND")
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(run=commands.delete)
+
+    taking = actions.add_parser(
+        "import", parents=both, help="add the configuration of fagongzi/gateway (2016), exported as JSON"
+    )
+    taking.add_argument("-f", dest="file", metavar="FILE", required=True, help=f"or {STDIN} for standard input")
+    taking.add_argument("--dry-run", action="store_true", help="only show what would change, and the report")
+    taking.set_defaults(run=import_seed)
 
     rollback = actions.add_parser("rollback", parents=both, help="make everything as it was at a revision")
     rollback.add_argument("revision", type=int, metavar="REV")

@@ -36,10 +36,10 @@ def apply(arguments: argparse.Namespace, url: str) -> None:
         return {**state.documents(), **objects}
 
     if arguments.dry_run:
-        _foretell(_state(arguments, url), wish)
+        foretell(state_of(arguments, url), wish)
         return
     with open_store(url, create=True, access=arguments.access) as store:
-        _carry_out(store, wish, arguments, arguments.comment)
+        carry_out(store, wish, arguments, arguments.comment)
 
 
 def put(arguments: argparse.Namespace, url: str) -> None:
@@ -55,7 +55,7 @@ def put(arguments: argparse.Namespace, url: str) -> None:
         return {**documents, arguments.kind: {**documents.get(arguments.kind, {}), name: document}}
 
     with open_store(url, create=True, access=arguments.access) as store:
-        _carry_out(store, wish, arguments, arguments.comment)
+        carry_out(store, wish, arguments, arguments.comment)
 
 
 def delete(arguments: argparse.Namespace, url: str) -> None:
@@ -69,7 +69,7 @@ def delete(arguments: argparse.Namespace, url: str) -> None:
         return {**documents, arguments.kind: left}
 
     with open_store(url, access=arguments.access) as store:
-        _carry_out(store, wish, arguments, arguments.comment)
+        carry_out(store, wish, arguments, arguments.comment)
 
 
 def rollback(arguments: argparse.Namespace, url: str) -> None:
@@ -80,10 +80,10 @@ def rollback(arguments: argparse.Namespace, url: str) -> None:
             return store.state_at(arguments.revision)
 
         if arguments.dry_run:
-            _foretell(store.read(), wish)
+            foretell(store.read(), wish)
             return
         comment = arguments.comment or f"rollback to revision {arguments.revision}"
-        _carry_out(store, wish, arguments, comment)
+        carry_out(store, wish, arguments, comment)
 
 
 def export(arguments: argparse.Namespace, url: str) -> None:
@@ -125,7 +125,7 @@ def history(arguments: argparse.Namespace, url: str) -> None:
                 print(f"        {line}")
 
 
-def _carry_out(store: Store, wish: edit.Wish, arguments: argparse.Namespace, comment: str) -> None:
+def carry_out(store: Store, wish: edit.Wish, arguments: argparse.Namespace, comment: str) -> None:
     """Write, tell what changed, and wait for it to be in effect if that is wanted."""
     written = edit.write(store, wish, arguments.author, comment)
     for change in written.changes[:LISTED]:
@@ -137,7 +137,7 @@ def _carry_out(store: Store, wish: edit.Wish, arguments: argparse.Namespace, com
         nodes.wait(store, written.revision, arguments.wait)
 
 
-def _foretell(state: State, wish: edit.Wish) -> None:
+def foretell(state: State, wish: edit.Wish) -> None:
     """Tell what would change."""
     changes = edit.plan(state, wish)
     for line in described(changes):
@@ -145,7 +145,7 @@ def _foretell(state: State, wish: edit.Wish) -> None:
     print(f"dry run: {summary(changes)}; the store stays at revision {state.revision}")
 
 
-def _state(arguments: argparse.Namespace, url: str) -> State:
+def state_of(arguments: argparse.Namespace, url: str) -> State:
     """Return the state of the store; a store that is not there yet is empty."""
     try:
         with open_store(url, access=arguments.access) as store:

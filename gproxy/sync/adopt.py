@@ -10,14 +10,13 @@ from typing import Final
 
 from gproxy.core.change import Objects
 from gproxy.core.events import Event, Kind, SnapshotCause
-from gproxy.core.problem import Problem
-from gproxy.core.schema import PLURALS
 from gproxy.shared import layout
 from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table
 from gproxy.store import edit
 from gproxy.store.base import ABSENT, Key, State, Store, StoreError, Stray
 from gproxy.store.edit import Rejected
+from gproxy.store.salvage import key_of, merged, path_of, salvage
 from gproxy.sync.complaint import Complaint
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ class Adopter:
         try:
             ignored = take_over(store, strays) if strays else {}
             # In other words, but with the same meaning: nothing was written for them.
-            done = [stray for stray in strays if _key(stray) not in ignored]
+            done = [stray for stray in strays if key_of(stray) not in ignored]
             if done:
                 store.settle(done)
         except StoreError as error:  # no permission to write, perhaps: the configuration can be followed all the same
@@ -73,68 +72,20 @@ def take_over(store: Store, strays: Sequence[Stray]) -> Mapping[Key, str]:
 
     def wish(state: State) -> Objects:
         ignored.clear()
-        ignored.update((_key(stray), f"{_path(stray)} {problem}") for stray in strays if (problem := _problem(stray)))
+        ignored.update((key_of(stray), f"{path_of(stray)} {stray.problem}") for stray in strays if stray.problem)
         # Whoever has written the object since then has also written over what was there by hand.
-        good = [stray for stray in strays if _key(stray) not in ignored and _base(state, stray) == stray.revision]
-        while good:
-            wrong = _blamed(_problems(state, good), good)
-            ignored.update((_key(stray), problem) for stray, problem in wrong)
-            good = [stray for stray in good if _key(stray) not in ignored]
-            if not wrong:
-                break
-        return _with(state, good)
+        fresh = [stray for stray in strays if not stray.problem and _base(state, stray) == stray.revision]
+        good, wrong = salvage(state, fresh)
+        ignored.update(wrong)
+        return merged(state, good)
 
     try:
         edit.write(store, wish, AUTHOR, COMMENT)
     except Rejected as rejected:  # what is in force is not valid for this version: nothing can be added to it
-        return {_key(stray): str(rejected.problems[0]) for stray in strays}
+        return {key_of(stray): str(rejected.problems[0]) for stray in strays}
     return ignored
 
 
-def _problem(stray: Stray) -> str:
-    """Return what is wrong with a stray before its document is looked at."""
-    return stray.problem or ("" if stray.kind in PLURALS else f"is of no known kind ({', '.join(PLURALS)})")
-
-
-def _problems(state: State, strays: Sequence[Stray]) -> Sequence[Problem]:
-    try:
-        edit.plan(state, lambda state: _with(state, strays))
-    except Rejected as rejected:
-        return rejected.problems
-    return ()
-
-
-def _blamed(problems: Sequence[Problem], strays: Sequence[Stray]) -> list[tuple[Stray, str]]:
-    """Return who is to blame for a problem: an object that has it, one that is missed, or else all."""
-    found = [
-        (stray, str(problem))
-        for stray in strays
-        for problem in problems
-        if problem.path.startswith(_path(stray)) or (stray.document is None and f'"{stray.name}"' in problem.message)
-    ]
-    return found or [(stray, str(problems[0])) for stray in strays if problems]
-
-
-def _with(state: State, strays: Sequence[Stray]) -> Objects:
-    objects = state.documents()
-    for stray in strays:
-        kind = objects.setdefault(stray.kind, {})
-        if stray.document is None:
-            kind.pop(stray.name, None)
-        else:
-            kind[stray.name] = stray.document
-    return objects
-
-
 def _base(state: State, stray: Stray) -> int:
-    stored = state.objects.get(_key(stray))
+    stored = state.objects.get(key_of(stray))
     return stored.revision if stored else ABSENT
-
-
-def _key(stray: Stray) -> Key:
-    return stray.kind, stray.name
-
-
-def _path(stray: Stray) -> str:
-    """Return how problems name the object."""
-    return f"{PLURALS.get(stray.kind, stray.kind)}[{stray.name}]" if stray.kind else stray.name
