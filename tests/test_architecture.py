@@ -217,7 +217,7 @@ def has_code(path: Path) -> bool:
 
 def test_every_source_file_has_a_test_twin() -> None:
     missing = []
-    for path in sources("gproxy", "scripts"):
+    for path in sources("gproxy", "gadmin", "scripts"):
         source = path.relative_to(ROOT)
         below = source.relative_to("gproxy") if source.parts[0] == "gproxy" else source
         twin = Path("tests") / below.parent / f"test_{below.stem.strip('_')}.py"
