@@ -59,6 +59,12 @@ class Node:
     after: tuple[After, ...]
     taps: tuple[OpenTap, ...]
 
+    @property
+    def is_untouched(self) -> bool:
+        """Say whether requests and answers pass as they are, to and from the server whose turn it is."""
+        is_edited = self.method is not None or self.rewrite is not None or not self.preserve_host
+        return self.is_plain and not (is_edited or self.after or self.taps)
+
     @classmethod
     def compiled(cls, document: Document, cluster: Cluster, terms: Terms, defaults: Timeouts) -> Self:
         """Return the node of a normalised document; `defaults` are the timeouts of the INI."""

@@ -36,7 +36,9 @@ class Hooks(NamedTuple):
 class Api:
     """What callers see, ready to serve. `total_s` is final, 0 means no limit. `row` as in Server.
 
-    `after` are the hooks of answers that come from no server; those of a server's are with the node.
+    `after` are the hooks of answers that come from no server; those of a server's are with the node. `express` is the
+    node of an API whose requests are passed on to the server whose turn it is and nothing else is done with them: they
+    may take the short way (worker/express.py). It is None where anything more has a say.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Api:
     is_up: bool
     path: Pattern
     nodes: tuple[Node, ...]
+    express: Node | None
     room: Room | None
     breaker: Breaker | None
     total_s: float
@@ -151,12 +154,14 @@ class SnapshotBuilder:
             Node.compiled(node, self._clusters[node["cluster"]], terms, self._defaults) for node in document["nodes"]
         )
         path = Pattern.parse(document["path"])
+        is_express = len(nodes) == 1 and nodes[0].is_untouched and not hooks.before
         api = Api(
             name=document["name"],
             row=row,
             is_up=document["status"] == "up",
             path=path,
             nodes=nodes,
+            express=nodes[0] if is_express else None,
             room=room,
             breaker=breaker,
             total_s=nodes[0].total_s if len(nodes) == 1 else timeouts.over(self._defaults).total_s or 0,

@@ -47,6 +47,14 @@ class Answers:
             data = data[end:] or _more(upstream)
         raise BadUpstream("The server sent too many interim responses.", "too many interim responses")
 
+    def final(self, head: bytes) -> ResponseHead | None:
+        """Return what the bytes of a head mean; None when they are no final head, which `receive` sees to."""
+        try:
+            parsed = self._parse(head)
+        except BadUpstream:
+            return None
+        return parsed if parsed.status >= 200 else None
+
     def _complete_head(self, upstream: Upstream, data: bytes) -> bytes:
         most = self._head_bytes
         while b"\r\n\r\n" not in data:

@@ -8,6 +8,7 @@ byte of an answer came, and the method is idempotent or nothing was sent, a fres
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ class Carrier:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
-        answers = Answers(runtime.head_bytes, runtime.head_fields)
+        self.answers = answers = Answers(runtime.head_bytes, runtime.head_fields)
         self._known, self._receive = answers.known, answers.receive
 
     def carry(
@@ -64,20 +65,40 @@ class Carrier:
         """
         runtime = self._runtime
         pool = runtime.pools.get(server) or runtime.pool(server)
-        request = _request(exchange, node, server)
         upstream = pool.take(exchange.method in IDEMPOTENT)
-        if upstream is not None:
-            self._cells[self._reused] += 1
-            try:
-                self._converse(exchange, upstream, request, node, on_head)
-                return
-            except UpstreamBroken as broken:
-                if not _may_resend(exchange, broken):
-                    raise _no_answer(broken) from None
-            runtime.count(layout.RESENDS)
+        if upstream is None:
+            self._carry_anew(exchange, node, server, on_head)
+            return
+        self._cells[self._reused] += 1
+        try:
+            self._converse(exchange, upstream, partial(self._ask, exchange, upstream, node, server), on_head)
+        except UpstreamBroken as broken:
+            self._resend(exchange, broken, node, server, on_head)
+
+    def finish(self, exchange: Exchange, upstream: Upstream, receive: Callable[[], bytes]) -> None:
+        """Take the answer to a request that went the short way; `receive` gets its first bytes. Raises as `carry`."""
+        server = exchange.server
+        assert server is not None
+        try:
+            self._converse(exchange, upstream, receive, None)
+        except UpstreamBroken as broken:
+            self._resend(exchange, broken, exchange.node, server, None)
+
+    def _resend(
+        self, exchange: Exchange, broken: UpstreamBroken, node: Node, server: Server, on_head: OnHead | None
+    ) -> None:
+        """A connection that was open already has ended before an answer: try a fresh one if that is safe."""
+        if not _may_resend(exchange, broken):
+            raise _no_answer(broken) from None
+        self._runtime.count(layout.RESENDS)
+        self._carry_anew(exchange, node, server, on_head)
+
+    def _carry_anew(self, exchange: Exchange, node: Node, server: Server, on_head: OnHead | None) -> None:
+        """Carry over a fresh connection."""
+        pool = self._runtime.pools.get(server) or self._runtime.pool(server)
         upstream = self._connect(exchange, pool, node.connect_s)
         try:
-            self._converse(exchange, upstream, request, node, on_head)
+            self._converse(exchange, upstream, partial(self._ask, exchange, upstream, node, server), on_head)
         except UpstreamBroken as broken:
             raise _no_answer(broken) from None
 
@@ -93,15 +114,24 @@ class Carrier:
             raise ClientGone("closed by the client")
         return upstream
 
+    def _ask(self, exchange: Exchange, upstream: Upstream, node: Node, server: Server) -> bytes:
+        """Send the request and return the first bytes of the answer."""
+        upstream.send(_request(exchange, node, server))
+        if exchange.left:
+            exchange.upload = Upload(exchange, upstream, node.response_s)
+        else:
+            deadline = monotonic() + (node.response_s or NEVER)
+            if exchange.deadline < deadline:
+                deadline = exchange.deadline
+            upstream.deadline = deadline
+            if deadline < upstream.due:
+                upstream.deadlines.enter(upstream, deadline)
+        return upstream.recv()
+
     def _converse(
-        self,
-        exchange: Exchange,
-        upstream: Upstream,
-        request: bytes,
-        node: Node,
-        on_head: OnHead | None,
+        self, exchange: Exchange, upstream: Upstream, ask: Callable[[], bytes], on_head: OnHead | None
     ) -> None:
-        """Send the request and relay the response; the connection goes back to its pool or is closed.
+        """Relay the response of which `ask` gets the first bytes; the connection goes back to its pool or is closed.
 
         Raises UpstreamBroken when the connection failed before a byte of the answer came.
         """
@@ -109,17 +139,7 @@ class Carrier:
         client.waits_for = upstream
         reusable, idle_s = False, 0
         try:
-            upstream.send(request)
-            if exchange.left:
-                exchange.upload = Upload(exchange, upstream, node.response_s)
-            else:
-                deadline = monotonic() + (node.response_s or NEVER)
-                if exchange.deadline < deadline:
-                    deadline = exchange.deadline
-                upstream.deadline = deadline
-                if deadline < upstream.due:
-                    upstream.deadlines.enter(upstream, deadline)
-            data = upstream.recv()
+            data = ask()
             end = data.find(b"\r\n\r\n") + 4
             head = self._known.get(data[:end])
             if head is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -61,27 +63,34 @@ class Client(Link):
         self.waits_for: Upstream | Pause | None = None
         self.deadlines.set(self, monotonic() + runtime.head_s)
 
-    def serve(self) -> None:
-        """Serve requests until the connection is idle or ends; runs in a borrowed greenlet."""
+    def serve(self, exchange: Exchange | None = None, step: Callable[[], object] | None = None) -> None:
+        """Serve requests until the connection is idle or ends; runs in a borrowed greenlet.
+
+        The first one may be an exchange that is under way, with the `step` that takes it on.
+        """
         runtime = self.runtime
         try:
             for _ in range(_MOST_IN_A_ROW):
-                try:
-                    exchange = self._receive()
-                except GatewayError as error:
-                    exchange = Exchange(self, b"-", b"-", b"1", NO_FIELDS)
-                    runtime.refuse(exchange, error)
+                if exchange is not None and step is not None:
+                    runtime.go_on(exchange, step)
                 else:
-                    if exchange is None:
-                        self.close()
-                        return
-                    runtime.handle(exchange)
+                    try:
+                        exchange = self._receive()
+                    except GatewayError as error:
+                        exchange = Exchange(self, b"-", b"-", b"1", NO_FIELDS)
+                        runtime.refuse(exchange, error)
+                    else:
+                        if exchange is None:
+                            self.close()
+                            return
+                        runtime.handle(exchange)
                 if not exchange.keeps_alive or self.gone:
                     self._end(exchange)
                     return
                 if not self.buffer:
                     self._rest()
                     return
+                step = None
             runtime.next_turn.add(lambda: runtime.start(self.serve))
         except ClientGone:
             self.close()
@@ -104,9 +113,22 @@ class Client(Link):
                 self.buffer = b""
             if self.buffer:
                 self.busy = True
-                self.runtime.start(self.serve)
+                runtime = self.runtime
+                if not runtime.express.begin(self):
+                    runtime.start(self.serve)
             else:
                 self.close()
+
+    def go_on(self, exchange: Exchange, step: Callable[[], object]) -> None:
+        """Take on an exchange of the short way in a borrowed greenlet, by `step`; only from callbacks of the loop."""
+        self.runtime.start(partial(self.serve, exchange, step))
+
+    def answered(self) -> None:
+        """An exchange of the short way is over, and the connection stays."""
+        if self.buffer:
+            self.runtime.start(self.serve)
+        else:
+            self._rest()
 
     def turn_away(self, error: GatewayError) -> None:
         """Answer a connection that is one too many, before it says anything."""

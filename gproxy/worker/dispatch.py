@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gproxy.core.errors import GatewayError, Stage, UpstreamError
 from gproxy.core.ewma import FAILURE_US
 from gproxy.core.retry import Retry
-from gproxy.worker.attempt import Carrier, OnHead, Unwanted
+from gproxy.worker.attempt import OnHead, Unwanted
 from gproxy.worker.choose import Chooser
 from gproxy.worker.relay import ResponseBroken
 from gproxy.worker.series import Series
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gproxy.core.backends import Server
     from gproxy.core.node import Node
     from gproxy.core.snapshot import Api
+    from gproxy.worker.attempt import Carrier
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.record import Recorder
     from gproxy.worker.runtime import Runtime
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 class Dispatcher:
     """Gets exchanges answered by servers; one per worker."""
 
-    def __init__(self, runtime: Runtime, recorder: Recorder) -> None:
+    def __init__(self, runtime: Runtime, recorder: Recorder, carrier: Carrier) -> None:
         self._runtime = runtime
         self._recorder = recorder
         self._choose = Chooser(runtime).choose
-        self._carry = Carrier(runtime).carry
+        self._carry = carrier.carry
 
     def dispatch(self, exchange: Exchange, api: Api) -> None:
         """Have `exchange` answered by the API's node.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gproxy.core.errors import BadRequest, GatewayError, MethodNotAllowed, NoConfiguration, NoRoute
@@ -16,6 +18,7 @@ from gproxy.worker.relay import ResponseBroken
 from gproxy.worker.respond import problem, reply
 
 if TYPE_CHECKING:
+    from gproxy.worker.attempt import Carrier
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.runtime import Runtime
 
@@ -25,27 +28,20 @@ log = logging.getLogger(__name__)
 class Gateway:
     """Takes exchanges through the gateway, one after the other per connection; one per worker."""
 
-    def __init__(self, runtime: Runtime, recorder: Recorder) -> None:
+    def __init__(self, runtime: Runtime, recorder: Recorder, carrier: Carrier) -> None:
         self._runtime = runtime
         self._recorder = recorder
-        self._dispatch = Dispatcher(runtime, recorder).dispatch
+        self._dispatch = Dispatcher(runtime, recorder, carrier).dispatch
 
     def handle(self, exchange: Exchange) -> None:
         """Answer one request. Whatever happens it is recorded once; raises ClientGone when nobody listens."""
-        recorder, fields = self._recorder, exchange.fields
-        recorder.begin()
+        self._recorder.begin()
+        self.go_on(exchange, partial(self._forward, exchange))
+
+    def go_on(self, exchange: Exchange, step: Callable[[], object]) -> None:
+        """Do what is left to do until the request is answered: `step`."""
         try:
-            if fields.claims:
-                exchange.request_id = claimed_request_id(exchange) or exchange.request_id
-            if fields.length:
-                exchange.take_body(self._runtime.body_bytes)
-            api = _route(exchange, self._runtime.snapshot)
-            recorder.enter(exchange, api)
-            if api.total_s:
-                exchange.deadline = exchange.started + api.total_s
-            for before in api.before:
-                before(exchange)
-            self._dispatch(exchange, api)
+            step()
         except GatewayError as error:
             self._fail(exchange, error)
         except Reply as answer:
@@ -60,7 +56,22 @@ class Gateway:
             log.exception("an exchange failed", extra={"request_id": exchange.request_id.decode("ascii")})
             self._answer(exchange, GatewayError("The gateway failed to handle this request.", "see the traceback"))
         finally:
-            recorder.end(exchange)
+            self._recorder.end(exchange)
+
+    def _forward(self, exchange: Exchange) -> None:
+        """Route the request and have it answered by a server."""
+        fields = exchange.fields
+        if fields.claims:
+            exchange.request_id = claimed_request_id(exchange) or exchange.request_id
+        if fields.length:
+            exchange.take_body(self._runtime.body_bytes)
+        api = _route(exchange, self._runtime.snapshot)
+        self._recorder.enter(exchange, api)
+        if api.total_s:
+            exchange.deadline = exchange.started + api.total_s
+        for before in api.before:
+            before(exchange)
+        self._dispatch(exchange, api)
 
     def refuse(self, exchange: Exchange, error: GatewayError) -> None:
         """Answer and record a request whose head could not be read."""

@@ -116,16 +116,21 @@ class Link:
 
     def send(self, data: bytes | memoryview) -> None:
         """Write all of `data`, parking as long as the peer does not take it."""
+        sent = self.send_some(data)
+        if sent != len(data):
+            self.send_rest(memoryview(data)[sent:])
+
+    def send_some(self, data: bytes | memoryview) -> int:
+        """Write what the peer takes at once, without parking; return the number of bytes."""
         try:
-            sent = self._send(data)
+            return self._send(data)
         except WOULD_BLOCK:
-            sent = 0
+            return 0
         except OSError as error:
             raise self.broken(str(error), unsent=True) from None
-        if sent != len(data):
-            self._send_rest(memoryview(data)[sent:])
 
-    def _send_rest(self, rest: memoryview) -> None:
+    def send_rest(self, rest: memoryview) -> None:
+        """Write what is left of a message when the peer took no more at once."""
         wait = self._write_wait = _WriteWait(self)
         try:
             while rest:
@@ -183,7 +188,7 @@ class Link:
     def idle_expired(self) -> None:
         """Called when the deadline passed and nobody was waiting."""
 
-    def interrupt(self, error: BaseException) -> bool:
+    def interrupt(self, error: Exception) -> bool:
         """Raise `error` in the greenlet that is parked reading; False when there is none. Only from the hub."""
         reader = self.reader
         if reader is None:

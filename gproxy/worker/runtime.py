@@ -18,8 +18,10 @@ from gproxy.shared import layout
 from gproxy.shared.table import now_ms
 from gproxy.worker.access import FORMATS, AccessLog
 from gproxy.worker.admission import Admission
+from gproxy.worker.attempt import Carrier
 from gproxy.worker.choose import Standing
 from gproxy.worker.deadlines import NEVER, Deadlines
+from gproxy.worker.express import Express
 from gproxy.worker.gateway import Gateway
 from gproxy.worker.guard import Guard
 from gproxy.worker.health import HealthView
@@ -95,8 +97,10 @@ class Runtime:
             access = lambda exchange: add(line(exchange, trusted))  # noqa: E731
         self.extra = own_filters(context)
         self.recorder = Recorder(context.table, context.slot, access)
-        gateway = Gateway(self, self.recorder)
-        self.handle, self.refuse = gateway.handle, gateway.refuse
+        carrier = Carrier(self)
+        gateway = Gateway(self, self.recorder, carrier)
+        self.handle, self.go_on, self.refuse = gateway.handle, gateway.go_on, gateway.refuse
+        self.express = Express(self, self.recorder, carrier)
 
     # -- greenlets ---------------------------------------------------------------------------------------------
 

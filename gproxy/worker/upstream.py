@@ -21,6 +21,7 @@ from gproxy.worker.tls import TlsWire
 
 if TYPE_CHECKING:
     from gproxy.worker.deadlines import Deadlines
+    from gproxy.worker.exchange import Exchange
 
 #: idle connections kept per endpoint and worker; more are closed when they come back
 MOST_IDLE = 1024
@@ -39,10 +40,10 @@ class Upstream(Link):
     """One connection to a server. `idle_since` is 0 while it carries a request; `at_end`: the server has closed.
 
     `turn` is the loop's time of the turn in which it came back to the pool: until that turn is over nobody has looked
-    whether it is still open.
+    whether it is still open. `waiting` is the exchange that waits for its answer without a greenlet (express.py).
     """
 
-    __slots__ = ("_dechunker", "at_end", "idle_since", "pool", "turn")
+    __slots__ = ("_dechunker", "at_end", "idle_since", "pool", "turn", "waiting")
     broken = UpstreamBroken
     priority = 1  # that an idle connection has ended is heard before any request of the same turn can take it
 
@@ -52,6 +53,7 @@ class Upstream(Link):
         self.idle_since = 0.0
         self.at_end = False
         self.turn = 0.0
+        self.waiting: Exchange | None = None
         self._dechunker: Dechunker | None = None
 
     def dechunker(self) -> Dechunker:
@@ -70,13 +72,36 @@ class Upstream(Link):
         return UpstreamTimeout("The server took too long to read the request.", "took no byte within the deadline")
 
     def unattended(self) -> None:
-        """In the pool: whatever arrives, the connection is of no use any more. Else: somebody will read later."""
+        """An answer begins, or somebody will read it later; in the pool, whatever comes is the connection's end."""
+        exchange = self.waiting
+        if exchange is not None:
+            self._answer(exchange)
+            return
         if self.idle_since and self.is_alive():
             return
         if self.idle_since:
             self.pool.drop(self)
         else:
             self.disarm()
+
+    def _answer(self, exchange: Exchange) -> None:
+        try:
+            data = self._recv(RECV_BYTES)
+        except WOULD_BLOCK:
+            return
+        except OSError as error:
+            self.interrupt(self.broken(str(error)))
+            return
+        self.waiting = None
+        exchange.client.runtime.express.finish(exchange, self, data)
+
+    def interrupt(self, error: Exception) -> bool:
+        """Raise `error` where the answer is awaited, by a greenlet or without one."""
+        exchange, self.waiting = self.waiting, None
+        if exchange is None:
+            return super().interrupt(error)
+        exchange.client.runtime.express.fail(exchange, error)
+        return True
 
     def is_alive(self) -> bool:
         """Read an idle connection: TLS may have had something to say to itself, anything else is the end."""
@@ -89,9 +114,11 @@ class Upstream(Link):
         return False
 
     def idle_expired(self) -> None:
-        """The idle limit has passed."""
+        """The idle limit has passed, or the time for an answer that is awaited without a greenlet."""
         if self.idle_since:
             self.pool.retire(self)
+        elif self.waiting is not None:
+            self.interrupt(self.timed_out())
 
 
 class TlsUpstream(Upstream):

@@ -4,6 +4,7 @@ from time import monotonic
 
 from gproxy.core.router import Route
 from gproxy.core.snapshot import Api
+from gproxy.worker.attempt import Carrier
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.dispatch import Dispatcher
 from gproxy.worker.exchange import Exchange
@@ -41,7 +42,7 @@ def asked(stage: Stage, most: int = 1000, method: bytes = b"GET", timeout_s: flo
 def run(stage: Stage, *parts: Part) -> None:
     """Have the parts answered, all at the same time, and wait until all are over."""
     over: list[Part] = []
-    send = Dispatcher(stage.runtime, stage.runtime.recorder).send
+    send = Dispatcher(stage.runtime, stage.runtime.recorder, Carrier(stage.runtime)).send
 
     def one(part: Part) -> None:
         part.run(send, stage.runtime.recorder)

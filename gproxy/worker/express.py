@@ -1,0 +1,219 @@
+"""The short way through the gateway, for requests that need nothing but to be passed on.
+
+The story (gateway.py and what it calls) runs in a greenlet, because it may have to wait anywhere. Most requests wait
+only once, for the answer of their server: they come whole, go over an open connection to the server whose turn it is,
+and their answer comes whole. They are served by two callbacks of the loop, `begin` and `finish`, so that a request
+that waits for a slow server holds no stack and no frames.
+
+Nothing is decided here that the story would decide otherwise. `begin` leaves alone whatever is unusual, before it has
+done anything. What turns out differently later is handed to the story where it stands: no open connection, a socket
+that takes no more, an answer in parts or of a kind to be looked at, a server that breaks off or is late, a client
+that leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
+
+from gproxy.core.errors import GatewayError
+from gproxy.core.http1 import REQUEST_LINE, parse_request_fields
+from gproxy.core.retry import IDEMPOTENT
+from gproxy.shared import layout
+from gproxy.worker.deadlines import NEVER
+from gproxy.worker.exchange import Exchange
+from gproxy.worker.forwarded import claimed_request_id, upstream_fields
+from gproxy.worker.upstream import Upstream
+
+if TYPE_CHECKING:
+    from gproxy.core.backends import Cluster, Server
+    from gproxy.core.http1 import RequestFields
+    from gproxy.core.node import Node
+    from gproxy.core.router import Found
+    from gproxy.core.snapshot import Api
+    from gproxy.worker.attempt import Carrier
+    from gproxy.worker.connection import Client
+    from gproxy.worker.record import Recorder
+    from gproxy.worker.runtime import Runtime
+
+_match_request_line = REQUEST_LINE.fullmatch
+_SLASH = ord("/")
+#: what has no body although its head may name a length
+_BODILESS = frozenset((204, 304))
+
+
+class Express:
+    """Takes exchanges the short way; one per worker."""
+
+    def __init__(self, runtime: Runtime, recorder: Recorder, carrier: Carrier) -> None:
+        self._runtime = runtime
+        self._recorder = recorder
+        self._carrier = carrier
+        self._known, self._final = carrier.answers.known, carrier.answers.final
+        self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
+
+    # -- a request has come ------------------------------------------------------------------------------------
+
+    def begin(self, client: Client) -> bool:
+        """Forward what an idle client has sent if it can go the short way; False: nothing was done."""
+        runtime, data = self._runtime, client.buffer
+        end = data.find(b"\r\n\r\n")
+        line_end = data.find(b"\r\n")
+        line = _match_request_line(data, 0, line_end) if 0 < line_end < end else None
+        if line is None:
+            return False
+        method, target, minor = line.groups()
+        block = data[line_end + 2 : end + 2]
+        fields = runtime.known_blocks.get(block) or self._parse(block)
+        if fields is None or len(data) != end + 4 + fields.length or not self._fits(target, minor, end, fields):
+            return False
+        found = self._route(method, target, fields)
+        if found is None:
+            return False
+        api: Api = found.target
+        node = api.express
+        server = self._choose(node.cluster) if node is not None else None
+        if node is None or server is None:
+            return False
+        client.buffer, client.deadline = b"", NEVER
+        exchange = Exchange(client, method, target, minor, fields)
+        if fields.length:
+            exchange.body = data[end + 4 :]
+            exchange.received = fields.length
+        exchange.node, exchange.values = node, found.values
+        if node.total_s:
+            exchange.deadline = exchange.started + node.total_s
+        self._recorder.begin_at(exchange, api, server)
+        try:
+            self._forward(exchange, node, server)
+        except Exception as error:  # the server has broken off, or a fault of ours
+            self.fail(exchange, error)
+        return True
+
+    def _fits(self, target: bytes, minor: bytes, end: int, fields: RequestFields) -> bool:
+        """Say whether a request whose head ends at `end` is within the limits, and its head asks for nothing more."""
+        runtime = self._runtime
+        return (
+            minor == b"1"
+            and target[0] == _SLASH
+            and not fields.close
+            and not fields.expects_continue
+            and end <= runtime.head_bytes
+            and len(target) <= runtime.target_bytes
+            and not (runtime.body_bytes and fields.length > runtime.body_bytes)
+            and not runtime.draining
+        )
+
+    def _parse(self, block: bytes) -> RequestFields | None:
+        """Read and remember the field lines of a request; None: the story knows what is wrong with them."""
+        runtime = self._runtime
+        try:
+            fields = parse_request_fields(block, b"1", runtime.head_fields)
+        except GatewayError:
+            return None
+        runtime.remember_request_fields(block, fields)
+        return fields
+
+    def _route(self, method: bytes, target: bytes, fields: RequestFields) -> Found | None:
+        """Return who takes the request and the variables of its path."""
+        snapshot = self._runtime.snapshot
+        if snapshot is None:
+            return None
+        query = target.find(b"?")
+        try:
+            return snapshot.router.find(fields.host, method, target if query < 0 else target[:query])
+        except ValueError:
+            return None
+
+    def _choose(self, cluster: Cluster) -> Server | None:
+        """Return the server whose turn it is."""
+        runtime = self._runtime
+        standing = runtime.standings.get(cluster) or runtime.standing(cluster)
+        servers = cluster.primary or cluster.backup
+        if runtime.health.passed_over:
+            servers = runtime.health.passed_over.get(cluster, servers)
+        return standing.turns.pick(servers)
+
+    def _forward(self, exchange: Exchange, node: Node, server: Server) -> None:
+        """Send the request over an open connection, where it waits for its answer."""
+        runtime, client = self._runtime, exchange.client
+        if exchange.fields.claims:
+            exchange.request_id = claimed_request_id(exchange) or exchange.request_id
+        pool = runtime.pools.get(server) or runtime.pool(server)
+        upstream = pool.take(exchange.method in IDEMPOTENT)
+        if upstream is None:
+            client.go_on(exchange, partial(self._carrier.carry, exchange, node, server))
+            return
+        self._cells[self._reused] += 1
+        client.waits_for = upstream
+        head = exchange.method, exchange.target, upstream_fields(exchange)
+        request = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (*head, exchange.body)
+        sent = upstream.send_some(request)
+        if sent != len(request):
+            self._hand_over(exchange, upstream, partial(_send_on, exchange, upstream, memoryview(request)[sent:]))
+            return
+        deadline = exchange.started + (node.response_s or NEVER)
+        if exchange.deadline < deadline:
+            deadline = exchange.deadline
+        upstream.deadline = deadline
+        if deadline < upstream.due:
+            upstream.deadlines.enter(upstream, deadline)
+        upstream.waiting = exchange
+
+    # -- its answer has come -----------------------------------------------------------------------------------
+
+    def finish(self, exchange: Exchange, upstream: Upstream, data: bytes) -> None:
+        """Pass on what the server has sent first."""
+        try:
+            end = data.find(b"\r\n\r\n") + 4
+            head = self._known.get(data[:end]) or self._final(data[:end])
+            if (
+                head is None
+                or head.length != len(data) - end
+                or head.close
+                or head.status in _BODILESS
+                or exchange.method == b"HEAD"
+                or self._runtime.draining
+            ):
+                self._hand_over(exchange, upstream, partial(_the, data))
+                return
+            client, response = exchange.client, head.head + data[end:]
+            client.waits_for = None
+            upstream.pool.give(upstream, head.idle_s)
+            exchange.status, exchange.sent = head.status, len(response)
+            sent = client.send_some(response)
+            if sent != exchange.sent:
+                client.go_on(exchange, partial(client.send_rest, memoryview(response)[sent:]))
+                return
+            self._recorder.end(exchange)
+            client.answered()
+        except Exception as error:  # the client has gone, or a fault of ours
+            self.fail(exchange, error)
+
+    def fail(self, exchange: Exchange, error: Exception) -> None:
+        """Let the story tell that there will be no answer, and why."""
+        upstream = exchange.client.waits_for
+        if isinstance(upstream, Upstream):
+            self._hand_over(exchange, upstream, partial(_raise, error))
+        else:
+            exchange.client.go_on(exchange, partial(_raise, error))
+
+    def _hand_over(self, exchange: Exchange, upstream: Upstream, receive: Callable[[], bytes]) -> None:
+        """Let the story take the answer; `receive` gets the first of it, or raises what ends the wait."""
+        exchange.client.go_on(exchange, partial(self._carrier.finish, exchange, upstream, receive))
+
+
+def _send_on(exchange: Exchange, upstream: Upstream, rest: memoryview) -> bytes:
+    """Send the rest of a request and return the first of the answer."""
+    upstream.send_rest(rest)
+    upstream.deadlines.set(upstream, exchange.until(exchange.node.response_s))
+    return upstream.recv()
+
+
+def _the(data: bytes) -> bytes:
+    return data
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

@@ -1,0 +1,178 @@
+"""Whatever clients and servers send, the short way and the story do the same: bytes, connections and figures."""
+
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import gevent.socket
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gproxy.shared import layout
+from gproxy.worker.connection import Client
+from gproxy.worker.forwarded import origin
+from tests.worker.peer import Backend, Peer, eventually, limited, response, settled
+from tests.worker.stage import Stage
+
+_HOST = b"Host: a\r\n"
+_REQUESTS = [
+    b"GET /x HTTP/1.1\r\n" + _HOST + b"\r\n",
+    b"GET /x?a=b HTTP/1.1\r\n" + _HOST + b"A: b\r\nCookie: c\r\n\r\n",
+    b"GET /y HTTP/1.1\r\n" + _HOST + b"X-Forwarded-For: 1.2.3.4\r\nX-Request-Id: me\r\nForwarded: for=x\r\n\r\n",
+    b"POST /x HTTP/1.1\r\n" + _HOST + b"Content-Length: 5\r\n\r\nhello",
+    b"DELETE /x HTTP/1.1\r\n" + _HOST + b"Content-Length: 0\r\n\r\n",
+    b"HEAD /x HTTP/1.1\r\n" + _HOST + b"\r\n",
+    b"GET /x HTTP/1.1\r\n" + _HOST + b"Connection: close\r\n\r\n",
+    b"GET /x HTTP/1.0\r\n" + _HOST + b"Connection: keep-alive\r\n\r\n",
+    b"GET http://b/x HTTP/1.1\r\n" + _HOST + b"\r\n",
+    b"GET /x HTTP/1.1\r\n" + _HOST + b"TE: trailers\r\nConnection: TE, A\r\nA: b\r\n\r\n",
+    b"POST /x HTTP/1.1\r\n" + _HOST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    b"POST /x HTTP/1.1\r\n" + _HOST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+    b"GET /../x HTTP/1.1\r\n" + _HOST + b"\r\n",
+    b"GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /x HTTP/1.1\r\n" + _HOST + b" folded\r\n\r\n",
+    b"CONNECT a:1 HTTP/1.1\r\n" + _HOST + b"\r\n",
+    b"\r\nGET /x HTTP/1.1\r\n" + _HOST + b"\r\n",
+]
+_ANSWERS = [
+    response(b""),
+    response(b"hello"),
+    response(b"hello", b"Connection: keep-alive", b"Keep-Alive: timeout=5"),
+    response(b"hello", b"Connection: close"),
+    response(b"hello", b"Connection: X", b"X: y"),
+    b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello",
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello",
+    b"HTTP/1.1 503 Full\r\nContent-Length: 2\r\n\r\nno",
+    b"HTTP/1.1 103 Early Hints\r\n\r\n" + response(b"hello"),
+    b"HTTP/1.1 101 Switching\r\n\r\n",
+    response(b"hello") + response(b"evil"),
+    b"nonsense\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+    b"",
+]
+_bytes = st.sampled_from([b"", b"", b"0", b"5", b"\r", b"\n", b"\r\n", b" ", b":", b"\x00", b"a", b"\r\n\r\n"])
+#: what differs from one exchange to the next although nothing does
+_CHANGING = re.compile(rb"(?<=X-Request-Id: )[0-9a-f-]+|(?<=Date: )[^\r]+|(?<=\"request_id\": \")[0-9a-f-]+")
+
+
+@st.composite
+def messages(draw: st.DrawFn, whole: list[bytes]) -> list[bytes]:
+    """A message, often damaged at one place, often in parts."""
+    wire = draw(st.sampled_from(whole))
+    if draw(st.integers(0, 3)) == 0:
+        at = draw(st.integers(0, len(wire)))
+        wire = wire[:at] + draw(_bytes) + wire[at + draw(st.integers(0, 3)) :]
+    cut = draw(st.integers(0, len(wire))) if draw(st.integers(0, 3)) == 0 else 0
+    return [part for part in (wire[:cut], wire[cut:]) if part]
+
+
+@dataclass
+class Course:
+    """What can be seen of an exchange from outside."""
+
+    to_client: bytes
+    to_server: bytes
+    is_open: bool
+    figures: dict[str, int]
+
+
+class Site:
+    """A worker before a server that answers the first request of a connection well and the second with `segments`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.stage = Stage(folder)
+        self.stage.runtime.id_numbers = count(1 << 20)  # ids of one length
+        self.segments: list[bytes] = []
+        self.to_server = bytearray()
+
+    def script(self, peer: Peer) -> None:
+        peer.head()
+        peer.send(response())
+        self.to_server += peer.sock.recv(65536)
+        gevent.idle()
+        for segment in self.segments:
+            peer.send(segment)
+            gevent.idle()  # the worker takes it before the next one comes
+        if not self.segments or b"Content-Length" not in self.segments[0]:
+            peer.end()
+        while data := peer.sock.recv(65536):
+            self.to_server += data
+
+    def course(self, request: list[bytes], answer: list[bytes], short: bool) -> Course:
+        """Send a request in these parts and return what became of it."""
+        before = self._figures()
+        self.segments, self.to_server = answer, bytearray()
+        to_client, has_ended = bytearray(), []
+
+        def read(client: Peer) -> None:
+            try:
+                while data := client.sock.recv(65536):
+                    to_client.extend(data)
+            except ConnectionResetError:
+                to_client.extend(b"RESET")
+            has_ended.append(True)
+
+        with Backend(self.script, self.folder / "server") as backend, limited():
+            self.stage.proxy_to(backend)
+            client = self._connected()
+            client.send(_REQUESTS[0])
+            client.message()
+            express = self.stage.runtime.express
+            if not short:
+                express.begin = lambda client: False  # type: ignore[method-assign]
+            reader = gevent.spawn(read, client)
+            for part in request:
+                client.send(part)
+                gevent.idle()
+            settled(lambda: (len(to_client), len(self.to_server), self.stage.requests(), len(backend.peers)))
+            vars(express).pop("begin", None)
+            is_open = not has_ended
+            reader.kill()
+            client.close()
+            eventually(self.stage.is_quiet)
+        (self.folder / "server").unlink()
+        figures = self._figures()
+        grown = {name: figures[name] - before[name] for name in figures if figures[name] != before[name]}
+        return Course(_masked(to_client), _masked(self.to_server), is_open, grown)
+
+    def _connected(self) -> Peer:
+        """Return a client. Unix sockets deliver at once, so that what does not come any more can be told."""
+        theirs, ours = gevent.socket.socketpair()
+        worker = socket.socket(fileno=ours.detach())
+        self.stage.runtime.admit(Client(worker, origin("127.0.0.1", ()), self.stage.runtime))
+        return Peer(theirs)
+
+    def _figures(self) -> dict[str, int]:
+        stage, found = self.stage, {}
+        for name, cell in layout.COUNTER_NAMES.items():
+            found[name] = stage.cell(cell)
+        for row in (0, 2):  # the server and the API
+            for name, cell in layout.ROW_COUNTER_NAMES.items():
+                found[f"{row} {name}"] = stage.table.row_total(row, cell)
+            found[f"{row} active"] = stage.table.row_total(row, layout.ROW_ACTIVE)
+        return found
+
+
+def _masked(wire: bytearray) -> bytes:
+    return _CHANGING.sub(b"?", bytes(wire))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("worker"))
+    yield made
+    made.stage.close()
+
+
+@given(request=messages(_REQUESTS), answer=messages(_ANSWERS))
+def test_both_ways_are_the_same(site: Site, request: list[bytes], answer: list[bytes]) -> None:
+    assert site.course(request, answer, short=True) == site.course(request, answer, short=False)
