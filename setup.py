@@ -76,6 +76,7 @@ setup(
             "types-gevent",
             "types-greenlet",
             "types-psutil",
+            "websockets>=13",
             "types-PyYAML",
             "types-waitress",
         ],

@@ -59,6 +59,7 @@ class RequestFields:
     `host` is the routing key: lower case, without port. `forward` are the field lines for the backend, Host first,
     without hop-by-hop fields and claims. `length` is the body's size in bytes, 0 when there is none, -1 when chunked.
     `claims` holds what the client says in X-Forwarded-*, Forwarded and X-Request-Id (values of repeated fields joined).
+    `upgrade` is what it wants to switch to (RFC 9110 7.8).
     """
 
     host: bytes
@@ -70,6 +71,7 @@ class RequestFields:
     expects_continue: bool
     trailers: frozenset[bytes]
     claims: dict[bytes, bytes]
+    upgrade: bytes = b""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class ResponseHead:
     `length` is the Content-Length in bytes, -1 when chunked, -2 when the body ends with the connection.
     `close`: nothing can follow on this connection.
     `idle_s`: the server's own keep-alive limit in seconds, 0 when unsaid.
+    `upgrade`: what it switches to, if it does.
     """
 
     status: int
@@ -90,6 +93,7 @@ class ResponseHead:
     close: bool
     idle_s: int
     trailers: frozenset[bytes]
+    upgrade: bytes = b""
 
 
 CHUNKED = -1
@@ -157,6 +161,7 @@ def parse_request_fields(block: bytes, minor: bytes, most_fields: int) -> Reques
         expect is not None and minor == b"1",
         trailers,
         {name: special[name] for name in special.keys() & CLAIMS} if len(special) > 1 else NO_CLAIMS,
+        special.get(b"upgrade", b"") if b"upgrade" in options and minor == b"1" else b"",
     )
 
 
@@ -202,6 +207,7 @@ def parse_response_head(head: bytes, most_fields: int) -> ResponseHead:
         is_last or may_misframe,
         int(limit[1]) if limit else 0,
         _announced(special),
+        special.get(b"upgrade", b"") if status == 101 else b"",
     )
 
 

@@ -18,6 +18,7 @@ from gproxy.filters.headers import HeaderFilter
 from gproxy.filters.mock import MockFilter
 from gproxy.filters.rate_limit import RateLimitFilter
 from gproxy.filters.redirect import RedirectFilter
+from gproxy.filters.upgrade import UpgradeFilter
 
 #: Makes a filter for an API, None when the API has no use for it.
 Factory = Callable[[Mapping[str, Any]], Any]
@@ -31,6 +32,7 @@ ORDER: Final[tuple[Factory | None, ...]] = (
     RateLimitFilter.for_api,
     EXTRA,
     HeaderFilter.for_api,
+    UpgradeFilter.for_api,
     RedirectFilter.for_api,
     MockFilter.for_api,
 )

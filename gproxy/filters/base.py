@@ -5,8 +5,10 @@ from typing import Protocol
 
 from gproxy.core.errors import GatewayError
 from gproxy.core.headers import HeaderEdits
+from gproxy.core.http1 import RequestFields
 from gproxy.core.limiter import Limit
 from gproxy.core.reply import Reply
+from gproxy.core.upgrade import Upgrade
 from gproxy.core.variables import Request
 
 __all__ = ["Exchange", "Refusal", "Reply", "Tap", "edit"]
@@ -42,7 +44,10 @@ class Exchange(Request, Protocol):
 
     #: the edited field lines for the server, each ending in CRLF; None while nobody has edited them
     forward: bytes | None
+    fields: RequestFields
     request_id: bytes
+    #: what the client may switch to, None: nothing
+    upgrade: Upgrade | None
 
     def outgoing(self) -> bytes:
         """Return the field lines for the server as they stand now, the gateway's own fields included."""

@@ -12,6 +12,7 @@ from gproxy.core.http1 import REQUEST_LINE, parse_request_fields, split_fields
 from gproxy.core.limiter import Limit, seconds
 from gproxy.core.node import Node
 from gproxy.core.snapshot import Api
+from gproxy.core.upgrade import Upgrade
 from gproxy.settings import Settings
 from gproxy.shared.limits import Limits
 from gproxy.worker.forwarded import origin, upstream_fields
@@ -44,6 +45,7 @@ class Asked(View):
         self.values: tuple[bytes, ...] = ()
         self.forward: bytes | None = None
         self.request_id = b"explain"
+        self.upgrade: Upgrade | None = None
         self._body = body
         self._limits = limits
 

@@ -42,6 +42,7 @@ _SLOT_COUNTERS: Final = (
     ("upstream_connects", layout.UPSTREAM_CONNECTS, "Connections opened to servers."),
     ("upstream_reused", layout.UPSTREAM_REUSED, "Requests over connections that were open already."),
     ("upstream_resends", layout.RESENDS, "Requests sent again because such a connection had just been closed."),
+    ("tunnels", layout.TUNNELS, "Connections that became tunnels (WebSocket and others)."),
     ("log_lines_dropped", layout.LOG_DROPPED, "Lines of the access log that could not be written in time."),
 )
 

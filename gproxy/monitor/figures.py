@@ -93,6 +93,7 @@ class Figures:
             **{name: cells[cell] for name, cell in layout.ROW_COUNTER_NAMES.items()},
             "active": cells[layout.ROW_ACTIVE],
             "queued": cells[layout.ROW_QUEUED],
+            "tunnels": cells[layout.ROW_TUNNELS],
             "circuit": self._circuit(named),
             **_told(self._sampler.series(named.row), counts, wanted),
         }

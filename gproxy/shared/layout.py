@@ -88,6 +88,7 @@ UPSTREAM_REUSED: Final = 21
 RESENDS: Final = 22
 REFUSED_CONNECTIONS: Final = 23
 LOG_DROPPED: Final = 24
+TUNNELS: Final = 44
 SLOT_CELLS: Final = 64
 
 #: Every request ends in exactly one of these, so their sum is the number of requests that are over.
@@ -111,6 +112,7 @@ COUNTER_NAMES: Final = {
     "resends": RESENDS,
     "refused_connections": REFUSED_CONNECTIONS,
     "log_dropped": LOG_DROPPED,
+    "tunnels": TUNNELS,
 }
 
 # STATE values.
@@ -129,6 +131,7 @@ ROW_REPEATING: Final = 3  # requests of an API that are at a further attempt
 ROW_QUEUED: Final = 4  # requests that wait for a place
 ROW_HELD: Final = 5  # places that are taken: shared/places.py
 ROW_QUEUED_SINCE: Final = 6  # since when the first of those that wait has waited (monotonic us), 0: nobody waits
+ROW_TUNNELS: Final = 7  # open tunnels of an API
 ROW_GAUGES: Final = range(8)
 
 # Counters: never zeroed. A new owner of a row begins at the row's zero line, see ROW_ZERO.

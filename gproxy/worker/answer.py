@@ -26,7 +26,7 @@ class Answers:
         self._head_fields = head_fields
 
     def receive(self, exchange: Exchange, upstream: Upstream, data: bytes) -> tuple[ResponseHead, bytes, int]:
-        """Read on until the final response head is there; pass interim ones on.
+        """Read on until the final response head, or 101, is there; pass interim ones on.
 
         Returns the head, the bytes received, and where in them the body begins. Raises UpstreamBroken, UpstreamError.
         """
@@ -41,7 +41,9 @@ class Answers:
             if head.status >= 200:
                 return head, data, end
             if head.status == 101:
-                raise BadUpstream("The server switched protocols unasked.", "unexpected status 101")
+                if exchange.upgrade is None or not exchange.upgrade.allows(head.upgrade):
+                    raise BadUpstream("The server switched protocols unasked.", "unexpected status 101")
+                return head, data, end
             if exchange.minor == b"1":
                 exchange.client.send(head.lines + b"\r\n")
             data = data[end:] or _more(upstream)

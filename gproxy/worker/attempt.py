@@ -20,6 +20,7 @@ from gproxy.worker.answer import Answers
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.link import ClientGone
 from gproxy.worker.relay import relay
+from gproxy.worker.tunnel import switch_protocols
 from gproxy.worker.upload import Upload
 from gproxy.worker.upstream import Pool, Upstream, UpstreamBroken
 
@@ -144,6 +145,11 @@ class Carrier:
             head = self._known.get(data[:end])
             if head is None:
                 head, data, end = self._receive(exchange, upstream, data)
+                if head.status == 101:
+                    if on_head is not None:
+                        on_head(101)
+                    switch_protocols(exchange, upstream, head, data[end:])
+                    return
             idle_s = head.idle_s
             if on_head is not None:
                 reusable = _is_complete(exchange, head, len(data) - end)

@@ -83,7 +83,7 @@ def _next(exchange: Exchange, upstream: Upstream) -> bytes:
     """Wait for more of a body; b"" at the end of the connection."""
     if exchange.deadline <= monotonic():  # the wheel looks only now and then, bytes may come all the time
         raise _late("the total time is over")
-    upstream.deadlines.set(upstream, exchange.until(upstream.deadlines.stall_s))
+    upstream.deadlines.set(upstream, exchange.until(exchange.node.response_s))
     try:
         return upstream.recv()
     except UpstreamBroken as broken:

@@ -19,6 +19,7 @@ from gproxy.worker.view import View
 if TYPE_CHECKING:
     from gproxy.core.limiter import Limit
     from gproxy.core.node import Node
+    from gproxy.core.upgrade import Upgrade
     from gproxy.shared.circuit import Trial
     from gproxy.worker.connection import Client
     from gproxy.worker.upload import Upload
@@ -71,6 +72,7 @@ class Exchange(View):
         "status",
         "target",
         "trial",
+        "upgrade",
         "upload",
         "values",
         "whole",
@@ -99,12 +101,13 @@ class Exchange(View):
         self.values: tuple[bytes, ...]
         self.node: Node
         self.rewritten: bytes
-        self.deadline = NEVER
+        self.deadline: float = NEVER
         self.api: Api | None = None
         self.server: Server | None = None
         self.forward: bytes | None = None
         self.upload: Upload | None = None
         self.trial: Trial | None = None
+        self.upgrade: Upgrade | None = None
         self.decoder: ChunkedDecoder | None = None
         self.whole: bytes | None = None
         self.code = ""

@@ -212,6 +212,9 @@ class Guard:
         if trial.is_failure(status):
             exchange.trial = None
             _fail(trial, exchange, exchange.attempted)
+        elif status == 101:  # a tunnel: it may stay open for hours
+            exchange.trial = None
+            _succeed(trial, exchange, exchange.attempted)
 
     # -- news --------------------------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ class Part(Exchange):
         self.started = self.attempted = monotonic()
         self.deadline = whole.deadline
         self.answered, self.status, self.code, self.reason = 0.0, 0, "", ""
-        self.server, self.trial = None, None
+        self.server, self.trial, self.upgrade = None, None, None
         self.head: ResponseHead | None = None
         self.data = b""
         self.failure: GatewayError | None = None

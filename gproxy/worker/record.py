@@ -118,6 +118,8 @@ class Recorder:
         """Count and log a request that is over: for the worker, for its API, and for the server tried last."""
         cells = self._cells
         now, status, received, sent = monotonic(), exchange.status, exchange.received, exchange.sent
+        if status == 101:
+            now = exchange.answered  # how long a tunnel stays open says nothing of how fast anybody is
         quarter = int((now - exchange.started) * 250_000)
         index = NEAR[quarter] if quarter < NEAR_END else bucket(quarter * 4)
         # A server's own 499 is an answer like others; 600 and more mean 5xx (RFC 9110 15).

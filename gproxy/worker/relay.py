@@ -137,7 +137,7 @@ def _allow_next(exchange: Exchange, upstream: Upstream) -> None:
     """Give the server its time for the next bytes; raises ResponseBroken when the total time is over."""
     if exchange.deadline <= monotonic():  # the wheel sees it only while the server, not the client, is waited for
         raise ResponseBroken("the total time is over")
-    upstream.deadlines.set(upstream, exchange.until(upstream.deadlines.stall_s))
+    upstream.deadlines.set(upstream, exchange.until(exchange.node.response_s))
 
 
 def _next(exchange: Exchange, upstream: Upstream, must_go_on: bool) -> bytes:

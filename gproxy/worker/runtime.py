@@ -35,6 +35,7 @@ from gproxy.worker.upstream import Pool
 if TYPE_CHECKING:
     from gproxy.role import Context
     from gproxy.worker.connection import Client
+    from gproxy.worker.tunnel import Tunnel
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class Runtime:
         self.admission = Admission(context.table, context.slot)
         self.draining = False
         self.clients: set[Client] = set()
+        self.tunnels: set[Tunnel] = set()
         self.cells, self.base = context.table.cells, context.table.base(context.slot)
         self._slot, self.table = context.slot, context.table
         self._peers: list[int] = []
@@ -148,6 +150,8 @@ class Runtime:
         self.client_idle_s = min(self.client_idle_s, DRAIN_IDLE_S)
         for client in self.clients:
             client.drain()
+        for tunnel in self.tunnels:
+            tunnel.drain()
 
     def has_more_than_its_share(self) -> bool:
         """Say whether this worker holds clearly more connections than the average of those that accept.

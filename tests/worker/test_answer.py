@@ -30,7 +30,7 @@ class Pieces:
 def receive(*pieces: bytes | Exception, minor: bytes = b"1") -> tuple[int, bytes, list[bytes]]:
     """Return the status, the beginning of the body, and what the client was sent meanwhile."""
     sent: list[bytes] = []
-    exchange: Any = SimpleNamespace(minor=minor, client=SimpleNamespace(send=sent.append))
+    exchange: Any = SimpleNamespace(minor=minor, upgrade=None, client=SimpleNamespace(send=sent.append))
     upstream: Any = Pieces(*pieces)
     head, data, end = Answers(1000, 10).receive(exchange, upstream, upstream.recv())
     return head.status, data[end:], sent

@@ -93,7 +93,7 @@ def test_a_server_that_stops_reading_is_the_one_to_blame(staged: Callable[..., S
 
 
 def test_an_answer_that_began_early_keeps_its_own_limit(staged: Callable[..., Stage]) -> None:
-    stage = staged(timeouts={"body_s": 0.2, "response_s": 10})
+    stage = staged(timeouts={"body_s": 10, "response_s": 0.2})
     done = gevent.event.Event()
 
     def script(peer: Peer) -> None:

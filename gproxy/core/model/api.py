@@ -8,6 +8,7 @@ from gproxy.core import grammar
 from gproxy.core.model.answers import DefaultResponse, Redirect
 from gproxy.core.model.base import MOST, HeaderEdits, Name, Part, Set, Timeouts
 from gproxy.core.model.protection import CircuitBreaker, Queue, RateLimit, Retry
+from gproxy.core.model.upgrade import Upgrade
 from gproxy.core.pattern import Form, Pattern
 from gproxy.core.redirect import Location
 from gproxy.core.rewrite import Rewrite
@@ -73,6 +74,7 @@ class Api(Part):
     default_response: DefaultResponse | None = None
     mock: bool = False
     redirect: Redirect | None = None
+    upgrade: Upgrade | None = None
     filters: dict[str, JsonValue] = {}
     tags: Set[Name] = ()
 
@@ -109,6 +111,12 @@ class Api(Part):
             raise ValueError("mock and redirect are two answers: leave one out")
         if not self.nodes and not self.mock and self.redirect is None:
             raise ValueError("nodes is missing: there is neither mock nor redirect to answer instead")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_end_for_a_tunnel(self) -> Self:
+        if self.upgrade is not None and len(self.nodes) > 1:
+            raise ValueError("upgrade is given, but there are several nodes: a tunnel has one end")
         return self
 
     @model_validator(mode="after")

@@ -29,6 +29,7 @@ def test_an_api_with_every_default() -> None:
         "default_response": None,
         "mock": False,
         "redirect": None,
+        "upgrade": None,
         "filters": {},
         "tags": [],
     }
