@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from scripts.demo import backend, words
-from scripts.demo.options import EXAMPLE_PORTS, DemoError, Options, check_ports, read_options
+from scripts.demo.options import EXAMPLE_PORTS, DemoError, Node, Options, check_ports, read_options
 from scripts.processes import started
 
 EXAMPLE = Path("conf/examples/demo.yaml")
@@ -35,19 +35,21 @@ def stop_asked(number: int, frame: FrameType | None) -> None:
     raise Stopped
 
 
-def settings(options: Options) -> str:
-    """Return the INI of this gateway: what differs from the defaults, all of it inside the run directory."""
+def settings(options: Options, node: Node) -> str:
+    """Return the INI of a gateway: what differs from the defaults, all of it inside the run directory."""
     return f"""\
 # Written by scripts/run.
 [gproxy]
-bind = 127.0.0.1:{options.port}
-run_dir = {options.run_dir}
+bind = 127.0.0.1:{node.port}
+run_dir = {node.run_dir}
 [store]
 url = {options.store}
+[node]
+id = {node.name}
 [log]
-file = {options.run_dir}/gproxy.log
+file = {node.run_dir}/gproxy.log
 [control]
-bind = 127.0.0.1:{options.control_port}
+bind = 127.0.0.1:{node.control_port}
 """
 
 
@@ -109,6 +111,25 @@ def admin(options: Options, log: Path, programs: dict[str, Program]) -> Iterator
         yield found[1] if found else ""
 
 
+def gproxy(options: Options, node: Node, log: Path) -> contextlib.AbstractContextManager[Program]:
+    """Return the context in which a gateway runs."""
+    node.run_dir.mkdir(exist_ok=True)
+    ini = node.run_dir / "demo.ini"
+    ini.write_text(settings(options, node), encoding="utf-8")
+    return started([BIN / "gproxy", "-c", ini, "-w", str(options.workers)], log)
+
+
+def etcd_command(options: Options) -> list[str]:
+    """Return how to start etcd on loopback; it forgets what is a thousand writes old."""
+    client, peer = f"http://127.0.0.1:{options.etcd_port}", f"http://127.0.0.1:{options.etcd_port + 1}"
+    return [
+        *(str(BIN / "etcd"), "--name", "demo", "--data-dir", str(options.run_dir / "etcd"), "--log-level", "error"),
+        *("--listen-client-urls", client, "--advertise-client-urls", client),
+        *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"demo={peer}"),
+        *("--auto-compaction-mode", "revision", "--auto-compaction-retention", "1000"),
+    ]
+
+
 @contextlib.contextmanager
 def running(options: Options) -> Iterator[tuple[dict[str, Program], str]]:
     """Run everything; yields (programs by name, the text to show) once requests are answered."""
@@ -122,14 +143,16 @@ def running(options: Options) -> Iterator[tuple[dict[str, Program], str]]:
             programs[f"backend {number}"] = stack.enter_context(started(command, log))
         for name, port in zip(list(programs), options.backend_ports, strict=True):
             wait_for(programs[name], port, "/users/1", log)
+        if options.fleet:
+            programs["etcd"] = stack.enter_context(started(etcd_command(options), options.run_dir / "etcd.log"))
+            wait_for(programs["etcd"], options.etcd_port, "/health", options.run_dir / "etcd.log")
         path = example(options)
         applied = apply(options, path)
-        ini = options.run_dir / "demo.ini"
-        ini.write_text(settings(options), encoding="utf-8")
         begin = time.monotonic()
-        gproxy = stack.enter_context(started([BIN / "gproxy", "-c", ini, "-w", str(options.workers)], log))
-        programs["gproxy"] = gproxy
-        wait_for(gproxy, options.port, "/users/1", log)
+        for node in options.nodes:
+            programs[node.name] = stack.enter_context(gproxy(options, node, log))
+        for node in options.nodes:
+            wait_for(programs[node.name], node.port, "/users/1", log)
         ready_s = time.monotonic() - begin
         password = stack.enter_context(admin(options, log, programs))
         status, server = ask(options.port, "/users/1")
@@ -137,6 +160,8 @@ def running(options: Options) -> Iterator[tuple[dict[str, Program], str]]:
         is_plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
         text = words.opening(options, str(path), applied, ready_s, first, password, is_plain)
         text += "\n" + words.suggestions("Try it in another terminal", words.attempts(options.port), is_plain)
+        if options.fleet:
+            text += "\n" + words.suggestions("Look at the fleet", words.fleet(options, str(path)), is_plain)
         text += "\n" + words.suggestions(
             "Change the configuration while it runs", words.changes(options, str(path)), is_plain
         )

@@ -20,16 +20,19 @@ def opening(
     `applied` is the last line that gproxyctl printed, `first` describes the first answer through the
     gateway, `password` is that of the first user of gadmin, "" when it was shown before.
     """
+    gateways = ", ".join(f"http://127.0.0.1:{node.port}" for node in options.nodes)
+    gateways += " each" if options.fleet else ""
+    logs = ", ".join(f"{node.run_dir}/gproxy.log" for node in options.nodes)
     lines = [
         ("backends", ", ".join(f"http://127.0.0.1:{port}" for port in options.backend_ports)),
         ("configuration", f"{example} -> {options.store}"),
         ("", applied),
-        ("gateway", f"http://127.0.0.1:{options.port}, {options.workers} workers, ready in {ready_s:.1f} s"),
+        ("gateway", f"{gateways}, {options.workers} workers, ready in {ready_s:.1f} s"),
         ("", first),
         ("admin", f"http://127.0.0.1:{options.admin_port}"),
         ("", f"log in as admin with {password} (shown this once)" if password else ""),
         ("health", f"http://127.0.0.1:{options.control_port}/readyz"),
-        ("log", f"{options.run_dir}/gproxy.log"),
+        ("log", logs),
     ]
     width = max(len(name) for name, _ in lines)
     shown = [f"  {styled(name.rjust(width), DIM, is_plain)}  {text}" for name, text in lines if text]
@@ -51,8 +54,7 @@ def attempts(port: int) -> list[tuple[str, str]]:
 
 def changes(options: Options, example: str) -> list[tuple[str, str]]:
     """Return (what it shows, command line) of changing the configuration while requests flow."""
-    is_default = options.store == "sqlite:///run/gateway.db"
-    ctl = ".venv/bin/gproxyctl" + ("" if is_default else f" --store {options.store}")
+    ctl = _ctl(options)
     drained = f'{{"name": "demo-1", "address": "127.0.0.1:{options.backend_ports[0]}", "status": "drain"}}'
     return [
         ("take one server out: every answer comes from demo-2 now", f"echo '{drained}' | {ctl} put server"),
@@ -60,6 +62,27 @@ def changes(options: Options, example: str) -> list[tuple[str, str]]:
         ("", f"{ctl} apply -f {example}"),
         ("who changed what, and when", f"{ctl} history"),
     ]
+
+
+def fleet(options: Options, example: str) -> list[tuple[str, str]]:
+    """Return (what it shows, command line) of what several nodes and an etcd can show."""
+    ctl, etcdctl = _ctl(options), f".venv/bin/etcdctl --endpoints 127.0.0.1:{options.etcd_port}"
+    edited = f'{{"address": "127.0.0.1:{options.backend_ports[0]}", "weight": 5}}'
+    return [
+        ("the nodes, and what their workers run", f"{ctl} nodes"),
+        ("what is in etcd", f"{etcdctl} get --prefix /gateway/server/"),
+        (
+            "a change by hand is in effect everywhere, and in the history",
+            f"{etcdctl} put /gateway/server/demo-1 '{edited}' && sleep 1 && {ctl} history",
+        ),
+        ("back to the example; returns when every worker of every node runs it", f"{ctl} apply -f {example} --wait"),
+    ]
+
+
+def _ctl(options: Options) -> str:
+    """Return how to call gproxyctl for the store of the demonstration."""
+    is_default = options.store == "sqlite:///run/gateway.db"
+    return ".venv/bin/gproxyctl" + ("" if is_default else f" --store {options.store}")
 
 
 def suggestions(title: str, commands: Sequence[tuple[str, str]], is_plain: bool) -> str:

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -34,11 +35,11 @@ def five_free_ports() -> tuple[int, int, int, int]:
             return port, control, admin, first
 
 
-def test_the_demonstration_runs_and_stops_cleanly(tmp_path: Path) -> None:
-    port, control, admin, backend_port = five_free_ports()
-    command = [sys.executable, "-m", "scripts.demo", "--port", str(port), "--control-port", str(control)]
-    command += ["--admin-port", str(admin), "--backend-port", str(backend_port), "--run-dir", str(tmp_path / "run")]
+@contextlib.contextmanager
+def demonstration(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run scripts/run; yields the process and what it has shown."""
     environment = {**os.environ, "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "scripts.demo", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as demo:
         assert demo.stdout is not None
         shown = ""
@@ -46,13 +47,49 @@ def test_the_demonstration_runs_and_stops_cleanly(tmp_path: Path) -> None:
             shown += line
             if "Ctrl-C" in line:
                 break
-        assert "gproxy is running" in shown, shown
-        assert f"http://127.0.0.1:{admin}\n" in shown
-        assert re.search(r"log in as admin with \S{20,} \(shown this once\)", shown), shown
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("GET", "/users/ada")
-        assert connection.getresponse().status == 404
-        connection.close()
+        yield demo, shown
         demo.send_signal(signal.SIGTERM)
         assert "stopped" in demo.stdout.read()
     assert demo.returncode == 0
+
+
+def status(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", path)
+    found = connection.getresponse().status
+    connection.close()
+    return found
+
+
+def test_the_demonstration_runs_and_stops_cleanly(tmp_path: Path) -> None:
+    port, control, admin, backend_port = five_free_ports()
+    words = ["--port", str(port), "--control-port", str(control), "--admin-port", str(admin)]
+    words += ["--backend-port", str(backend_port), "--run-dir", str(tmp_path / "run")]
+    with demonstration(*words) as (_, shown):
+        assert "gproxy is running" in shown, shown
+        assert f"http://127.0.0.1:{admin}\n" in shown
+        assert re.search(r"log in as admin with \S{20,} \(shown this once\)", shown), shown
+        assert status(port, "/users/ada") == 404
+
+
+def fleet_options(folder: Path) -> list[str]:
+    """Return the arguments for two nodes and an etcd on ports that are free."""
+    while True:
+        port, control, admin, backend, etcd = free_ports(5)
+        words = ["--fleet", "2", "--workers", "1", "--run-dir", str(folder), "--port", str(port)]
+        words += ["--control-port", str(control), "--admin-port", str(admin), "--backend-port", str(backend)]
+        words += ["--etcd-port", str(etcd)]
+        with contextlib.suppress(DemoError, SystemExit):
+            check_ports(read_options(words))
+            return words
+
+
+def test_a_fleet_runs_on_a_real_etcd(tmp_path: Path) -> None:
+    words = fleet_options(tmp_path / "run")
+    options = read_options(words)
+    with demonstration(*words) as (_, shown):
+        assert all(f"http://127.0.0.1:{node.port}" in shown for node in options.nodes), shown
+        assert [status(node.port, "/users/1") for node in options.nodes] == [200, 200]
+        command = [sys.executable, "-m", "gproxy.ctl", "--store", options.store, "nodes"]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        assert [line.split()[0] for line in listed] == ["NODE", "node-1", "node-2"]

@@ -21,6 +21,9 @@ def test_the_defaults_fit_the_example() -> None:
         ["--admin-port", "8080"],
         ["--port", "70000"],
         ["--port", "0"],
+        ["--fleet", "-1"],
+        ["--fleet", "2", "--port", "9000"],
+        ["--fleet", "1", "--etcd-port", "8079"],
     ],
 )
 def test_wrong_arguments_end_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,6 +46,19 @@ def test_every_taken_port_is_told_with_the_option_that_changes_it() -> None:
     ]
     assert lines[0].endswith("--port")
     assert lines[1].endswith("--backend-port")
+
+
+def test_the_nodes_of_a_fleet_have_ports_and_folders_of_their_own() -> None:
+    options = read_options(["--fleet", "3", "--etcd-port", "2400"])
+    assert options.store == "etcd://127.0.0.1:2400/gateway"
+    assert [(node.name, node.port, node.control_port) for node in options.nodes] == [
+        ("node-1", 8080, 9900),
+        ("node-2", 8081, 10000),
+        ("node-3", 8082, 10100),
+    ]
+    assert len({node.run_dir for node in options.nodes}) == 3
+    (alone,) = read_options([]).nodes
+    assert (alone.port, alone.control_port, alone.run_dir) == (8080, 9900, Path("run"))
 
 
 def test_free_ports_are_fine() -> None:

@@ -33,3 +33,13 @@ def test_the_store_is_named_only_when_it_is_not_the_default() -> None:
     elsewhere = read_options(["--run-dir", "elsewhere"])
     assert "--store" not in words.changes(OPTIONS, "demo.yaml")[0][1]
     assert "--store sqlite:///elsewhere/gateway.db" in words.changes(elsewhere, "demo.yaml")[0][1]
+
+
+def test_a_fleet_is_shown_with_all_its_gateways_and_its_etcd() -> None:
+    options = read_options(["--fleet", "2"])
+    text = words.opening(options, "demo.yaml", "revision 1", 0.84, "GET /users/1 -> 200", "", is_plain=True)
+    assert "http://127.0.0.1:8080, http://127.0.0.1:8081 each, 2 workers" in text
+    assert "run/node-1/gproxy.log, run/node-2/gproxy.log" in text
+    commands = [command for _, command in words.fleet(options, "demo.yaml")]
+    assert ".venv/bin/gproxyctl --store etcd://127.0.0.1:2379/gateway nodes" in commands
+    assert any("etcdctl --endpoints 127.0.0.1:2379 put /gateway/server/demo-1" in command for command in commands)
