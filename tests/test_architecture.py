@@ -17,7 +17,7 @@ MAX_FUNCTION_LINES = 60
 
 # The decisions: no socket, file, clock, randomness or thread can be reached from these modules.
 PURE_IMPORTS = frozenset(
-    "__future__ abc array base64 binascii bisect collections copy dataclasses difflib enum fnmatch functools "
+    "__future__ abc array base64 binascii bisect calendar collections copy dataclasses difflib enum fnmatch functools "
     "hashlib heapq ipaddress itertools json math operator re string struct types typing urllib.parse "
     "pydantic pydantic_core re2".split()
 )

@@ -31,6 +31,7 @@ class Thing(IntEnum):
     WORKER = 3  # `row` is its slot
     SYNC = 4
     MONITOR = 5
+    ROUTING = 6
     FILTER = 8
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 from gproxy.core.backends import Cluster, Timeouts
 from gproxy.core.http1 import ResponseHead
 from gproxy.core.retry import Retry
 from gproxy.core.rewrite import Rewrite
+from gproxy.core.rule import Rule
 from gproxy.core.sticky import Sticky
 
 Document = Mapping[str, Any]
@@ -42,7 +43,8 @@ class Node:
 
     With `is_direct` nothing but whose turn it is decides where its requests go, and each goes there once; with
     `is_plain` the API has no say either. `method` None is the client's own. `after` are all the hooks of the response,
-    `taps` open what listens in on it.
+    `taps` open what listens in on it. `ways` are where rules may lead its requests instead, in the order in which they
+    are tried. `attr` is its name among the nodes of the API.
     """
 
     cluster: Cluster
@@ -58,6 +60,8 @@ class Node:
     rewrite: Rewrite | None
     after: tuple[After, ...]
     taps: tuple[OpenTap, ...]
+    attr: str = ""
+    ways: tuple[Way, ...] = ()
 
     @property
     def is_untouched(self) -> bool:
@@ -75,6 +79,13 @@ class Node:
     def towards(self, cluster: Cluster, defaults: Timeouts) -> Self:
         """Return the same node with another cluster in place of its own."""
         return self._to(cluster, self.terms, defaults, self.method, self.rewrite)
+
+    def under(self, rules: Sequence[Rule], attr: str, defaults: Timeouts) -> Self:
+        """Return the node of this name with the rules that may apply to it, in the order in which they are tried."""
+        if not rules:
+            return replace(self, attr=attr) if attr else self
+        ways = tuple(Way(rule, self.towards(rule.cluster, defaults)) for rule in rules)
+        return replace(self, attr=attr, ways=ways, is_direct=False, is_plain=False)
 
     @classmethod
     def _to(
@@ -98,6 +109,13 @@ class Node:
             after=terms.after + _marks(retry, cluster.sticky),
             taps=terms.taps,
         )
+
+
+class Way(NamedTuple):
+    """A rule, and the node as which it leads elsewhere."""
+
+    rule: Rule
+    node: Node
 
 
 def _marks(retry: Retry | None, sticky: Sticky[Any] | None) -> tuple[After, ...]:

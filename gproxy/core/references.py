@@ -12,6 +12,7 @@ from gproxy.core.change import Document, Objects
 REFERENCES: Final[dict[str, dict[str, str]]] = {
     "cluster": {"servers[]": "server"},
     "api": {"nodes[].cluster": "cluster"},
+    "routing": {"api": "api", "cluster": "cluster"},
 }
 
 

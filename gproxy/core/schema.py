@@ -11,8 +11,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from gproxy.core import grammar
-from gproxy.core.model import MODELS, Cluster, Part, Server, compact, field_names
+from gproxy.core.expression import path_variable
+from gproxy.core.model import MODELS, Api, Cluster, Part, Routing, Server, compact, field_names
+from gproxy.core.pattern import Pattern
 from gproxy.core.problem import Problem, shown, translated, unknown_field
+from gproxy.core.references import references
 
 Document = Mapping[str, Any]
 Objects = Mapping[str, Mapping[str, Document]]
@@ -22,8 +25,6 @@ KINDS: Final = tuple(MODELS)
 PLURALS: Final = {kind: kind + "s" for kind in KINDS}
 #: What a cluster may give its servers, but each server has once on a node -> what that does to the server.
 ONE_PER_SERVER: Final = {"health_check": "check", "circuit_breaker": "protect"}
-#: A list that belongs to the configuration language, but must be empty in this version.
-NOT_YET_LISTS: Final = frozenset({"routings"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def check(objects: Objects, known: Checked | None = None) -> Checked:
     problems.extend(_dangling(objects))
     for field, verb in ONE_PER_SERVER.items():
         problems.extend(_given_twice(entities, field, verb))
+    problems.extend(_unfit_rules(entities))
     return Checked(entities, problems, objects)
 
 
@@ -96,16 +98,11 @@ def _dangling(objects: Objects) -> Iterator[Problem]:
 
     Reads the documents as they were given: one that is wrong in itself still refers and can be referred to.
     """
-    for name, document in objects.get("cluster", {}).items():
-        for index, server in enumerate(_items(document, "servers")):
-            if isinstance(server, str) and server not in objects.get("server", {}):
-                yield Problem(f"clusters[{name}].servers[{index}]", f'there is no server "{server}"')
-    for name, document in objects.get("api", {}).items():
-        for index, node in enumerate(_items(document, "nodes")):
-            cluster = node.get("cluster") if isinstance(node, Mapping) else None
-            if isinstance(cluster, str) and cluster not in objects.get("cluster", {}):
-                path = f"apis[{name}].nodes[{index}].cluster"
-                yield Problem(path, f'there is no cluster "{cluster}"')
+    for kind in KINDS:
+        for name, document in objects.get(kind, {}).items():
+            for place, target, wanted in references(kind, document):
+                if wanted not in objects.get(target, {}):
+                    yield Problem(f"{PLURALS[kind]}[{name}].{place}", f'there is no {target} "{wanted}"')
 
 
 def _given_twice(entities: Mapping[str, Mapping[str, Part]], field: str, verb: str) -> Iterator[Problem]:
@@ -124,9 +121,27 @@ def _given_twice(entities: Mapping[str, Mapping[str, Part]], field: str, verb: s
                 yield Problem(f"servers[{name}].{field}", f"{both}: give the server one of its own")
 
 
-def _items(document: Any, field: str) -> list[Any]:
-    items = document.get(field) if isinstance(document, Mapping) else None
-    return items if isinstance(items, list) else []
+def _unfit_rules(entities: Mapping[str, Mapping[str, Part]]) -> Iterator[Problem]:
+    """Yield what rules for one API say of that API although it is not so."""
+    for rule in entities["routing"].values():
+        api = entities["api"].get(rule.api or "") if isinstance(rule, Routing) else None
+        if not isinstance(rule, Routing) or not isinstance(api, Api):
+            continue
+        root, names = f"{PLURALS['routing']}[{rule.name}]", Pattern.parse(api.path).names
+        for field, expressions in (("all", rule.when.all), ("any", rule.when.any)):
+            for index, text in enumerate(expressions):
+                name = path_variable(text)
+                if name is not None and name not in names and not _is_group(name, names):
+                    yield Problem(f"{root}.when.{field}[{index}]", f"{api.path} has no variable {name}")
+        attrs = [getattr(node, "attr", None) for node in api.nodes]
+        if rule.node is None and len(attrs) > 1:
+            yield Problem(f"{root}.node", f"is missing: {api.name} has the nodes {', '.join(map(str, attrs))}")
+        if rule.node is not None and rule.node not in attrs:
+            yield Problem(f"{root}.node", f'{api.name} has no node "{rule.node}"')
+
+
+def _is_group(name: str, names: Sequence[str]) -> bool:
+    return name.isdigit() and 0 < int(name) <= len(names)
 
 
 def collect(lists: Any) -> tuple[dict[str, dict[str, Document]], list[Problem]]:
@@ -141,10 +156,7 @@ def collect(lists: Any) -> tuple[dict[str, dict[str, Document]], list[Problem]]:
     objects: dict[str, dict[str, Document]] = {}
     problems: list[Problem] = []
     for key, items in lists.items():
-        if key in NOT_YET_LISTS:
-            if items:
-                problems.append(Problem(key, "are not supported by this version"))
-        elif key not in kinds:
+        if key not in kinds:
             problems.append(unknown_field("file", (key,), kinds))
         elif not isinstance(items, list):
             problems.append(Problem(key, f"must be a list, not {shown(items)}"))

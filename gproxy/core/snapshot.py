@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gproxy.core.backends import Cluster, Document, Endpoint, Server, Timeouts, compile_cluster, compile_server
 from gproxy.core.breaker import Breaker
@@ -21,6 +21,14 @@ from gproxy.core.pattern import Pattern
 from gproxy.core.retry import Retry
 from gproxy.core.rewrite import Rewrite
 from gproxy.core.router import Route, Router
+from gproxy.core.rule import Rule, Rules
+
+#: The kinds in the order of their lines: an API is compiled with the rules that may apply to it, so that none cost
+#: nothing.
+LINE_ORDER: Final = ("server", "cluster", "routing", "api")
+
+
+Compiled = Server | Cluster | Rule | Route
 
 
 class Hooks(NamedTuple):
@@ -68,11 +76,11 @@ class Snapshot:
     endpoints: frozenset[Endpoint]
     clusters: Mapping[str, Cluster]
     clusters_of: Mapping[int, Sequence[Cluster]]
-    compiled: Mapping[bytes, Server | Cluster | Route | None]
+    compiled: Mapping[bytes, Compiled | None]
 
 
 class SnapshotBuilder:
-    """Builds a Snapshot line by line (`["api", {document}, row]`), servers before clusters before apis.
+    """Builds a Snapshot line by line (`["api", {document}, row]`), which come in LINE_ORDER.
 
     `defaults` are the timeouts of the INI, `hooks_for` makes the filters of an API. `previous` may be any earlier
     snapshot built with the same defaults: a line that has not changed, and whose referenced objects have not, is
@@ -90,10 +98,12 @@ class SnapshotBuilder:
         self._hooks_for = hooks_for
         self._defaults = defaults
         self._known = previous.compiled if previous is not None else {}
-        self._compiled: dict[bytes, Server | Cluster | Route | None] = {}
+        self._compiled: dict[bytes, Compiled | None] = {}
         self._servers: dict[str, Server] = {}
         self._clusters: dict[str, Cluster] = {}
         self._clusters_of: dict[int, list[Cluster]] = {}
+        self._rules = Rules()
+        self._has_apis = False
         self._router = Router()
 
     def add(self, line: bytes) -> None:
@@ -104,12 +114,17 @@ class SnapshotBuilder:
             value = self._compile(kind, document, rest)
         self._compiled[line] = value
         if isinstance(value, Route):
+            self._has_apis = True
             if value.target.is_up:
                 self._router.add(value)
         elif isinstance(value, Cluster):
             self._clusters[value.name] = value
             for member in value.members:
                 self._clusters_of.setdefault(member.row, []).append(value)
+        elif isinstance(value, Rule):
+            if self._has_apis:
+                raise ValueError("rules come before APIs")
+            self._rules.add(value)
         elif value is not None:
             self._servers[value.name] = value
 
@@ -118,19 +133,29 @@ class SnapshotBuilder:
         endpoints = frozenset(server.endpoint for server in self._servers.values())
         return Snapshot(self._revision, self._router, endpoints, self._clusters, self._clusters_of, self._compiled)
 
-    def _still_holds(self, value: Server | Cluster | Route) -> bool:
+    def _still_holds(self, value: Compiled) -> bool:
         if isinstance(value, Route):
-            return all(self._clusters.get(node.cluster.name) is node.cluster for node in value.target.nodes)
+            api: Api = value.target
+            return all(
+                self._clusters.get(node.cluster.name) is node.cluster
+                and tuple(way.rule for way in node.ways) == self._rules.of(api.name, node.attr, len(api.nodes) == 1)
+                for node in api.nodes
+            )
+        if isinstance(value, Rule):
+            return self._clusters.get(value.cluster.name) is value.cluster
         if isinstance(value, Cluster):
             return all(self._servers.get(member.name) is member for member in value.members)
         return True
 
-    def _compile(self, kind: str, document: Document, rest: Sequence[int]) -> Server | Cluster | Route | None:
+    def _compile(self, kind: str, document: Document, rest: Sequence[int]) -> Compiled | None:
         if kind == "server":
             (row,) = rest
             return compile_server(document, row)
         if kind == "cluster":
             return compile_cluster(document, self._servers)
+        if kind == "routing":
+            (row,) = rest
+            return Rule.compiled(document, row, self._clusters)
         if kind == "api":
             (row,) = rest
             return self._api(document, row)
@@ -150,9 +175,7 @@ class SnapshotBuilder:
             taps=hooks.taps,
             is_free=room is None and breaker is None,
         )
-        nodes = tuple(
-            Node.compiled(node, self._clusters[node["cluster"]], terms, self._defaults) for node in document["nodes"]
-        )
+        nodes = tuple(self._node(document, node, terms) for node in document["nodes"])
         path = Pattern.parse(document["path"])
         is_express = len(nodes) == 1 and nodes[0].is_untouched and not hooks.before
         api = Api(
@@ -177,3 +200,8 @@ class SnapshotBuilder:
             priority=document["priority"],
             target=api,
         )
+
+    def _node(self, api: Document, document: Document, terms: Terms) -> Node:
+        node = Node.compiled(document, self._clusters[document["cluster"]], terms, self._defaults)
+        attr = document.get("attr") or ""
+        return node.under(self._rules.of(api["name"], attr, len(api["nodes"]) == 1), attr, self._defaults)

@@ -62,6 +62,11 @@ def _api(told: Document) -> Iterator[str]:
 
 
 def _node(node: Document) -> Iterator[str]:
+    if node["rules"]:
+        yield ""
+        yield "routing rules, in order:"
+    for rule in node["rules"]:
+        yield f" {'->' if rule['taken'] else '  '} {rule['rule']} to cluster {rule['cluster']}: {rule['reason']}"
     yield ""
     rewritten = f"  (by {node['rewrite']})" if node["rewrite"] else ""
     part = f"part {node['attr']}: " if node.get("attr") else ""

@@ -4,8 +4,9 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable, Hashable, Mapping
+from datetime import date, time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import tomli_w
 import yaml
@@ -21,7 +22,12 @@ class FileError(Exception):
 
 
 class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
-    """Plain YAML values only, and no key twice: the second would silently win."""
+    """Plain YAML values only, moments as text, and no key twice: the second would silently win."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Build a mapping. Raises yaml.constructor.ConstructorError."""
@@ -78,6 +84,19 @@ def _check_depth(text: str) -> None:
             depth -= 1
 
 
+def _from_toml(text: str) -> Any:
+    return _with_text(tomllib.loads(text))
+
+
+def _with_text(value: Any) -> Any:
+    """Return a TOML value with its moments as text."""
+    if isinstance(value, dict):
+        return {key: _with_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_text(item) for item in value]
+    return value.isoformat() if isinstance(value, date | time) else value
+
+
 def _to_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
@@ -88,14 +107,17 @@ def _to_yaml(value: Any) -> str:
 
 
 def _to_toml(value: Any) -> str:
-    return tomli_w.dumps(value)
+    try:
+        return tomli_w.dumps(value)
+    except TypeError:
+        raise FileError("TOML has no null: choose another format") from None
 
 
 #: Format -> reading (raises ValueError) and writing.
 FORMATS: Final[Mapping[str, tuple[Callable[[str], Any], Callable[[Any], str]]]] = {
     "json": (_from_json, _to_json),
     "yaml": (_from_yaml, _to_yaml),
-    "toml": (tomllib.loads, _to_toml),
+    "toml": (_from_toml, _to_toml),
 }
 SUFFIXES: Final = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml"}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from time import time
 from typing import Any, Final
 
 from gevent.hub import get_hub
@@ -19,6 +20,7 @@ from gproxy.core.node import Node
 from gproxy.core.path import plain
 from gproxy.core.reply import Reply
 from gproxy.core.router import Route
+from gproxy.core.rule import Rule, Verdict
 from gproxy.core.snapshot import Api, Snapshot, SnapshotBuilder
 from gproxy.filters import hooks_for
 from gproxy.monitor.asked import Asked
@@ -172,10 +174,31 @@ def _filter_name(hook: Callable[..., object]) -> str:
     return type(owner).__module__.rpartition(".")[2]
 
 
+def _rules(asked: Asked, node: Node) -> tuple[list[dict[str, Any]], Node]:
+    """Tell what each routing rule says, and return the node as which the request goes on."""
+    dealt: list[Rule] = []
+
+    def deal(rule: Rule) -> bool:
+        dealt.append(rule)
+        return False
+
+    told, taken, now_s = [], node, time()
+    for way in node.ways:
+        rule, verdict = way.rule, way.rule.verdict(asked, now_s, deal)
+        reason = f"applies to {rule.percent:g} % of such requests" if rule in dealt else verdict.value
+        if verdict is Verdict.APPLIES and taken is not node:
+            reason = "applies, but comes later in the order"
+        elif verdict is Verdict.APPLIES:
+            taken = way.node
+        told.append({"rule": rule.name, "cluster": rule.cluster.name, "taken": taken is way.node, "reason": reason})
+    return told, taken
+
+
 def _node(asked: Asked, node: Node, states: ServerStates) -> dict[str, Any]:
     """Tell what is sent where."""
     problem = None
     target = asked.target
+    rules, node = _rules(asked, node)
     asked.node = node
     try:
         if node.rewrite is not None:
@@ -185,6 +208,7 @@ def _node(asked: Asked, node: Node, states: ServerStates) -> dict[str, Any]:
     cluster: Cluster = node.cluster
     servers: list[Server] = list(cluster.members)
     return {
+        "rules": rules,
         "cluster": cluster.name,
         "method": (node.method or asked.method).decode("latin-1"),
         "target": target.decode("latin-1"),

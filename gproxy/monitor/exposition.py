@@ -66,6 +66,7 @@ class Exposition:
         self._health = HealthCells(table)
         self._apis = RowFamilies(sampler.reader, "", "api")
         self._servers = RowFamilies(sampler.reader, "server_", "server")
+        self._routings = RowFamilies(sampler.reader, "routing_", "routing")
 
     def text(self, now: Now) -> bytes:
         """Return the answer as it is now."""
@@ -79,6 +80,7 @@ class Exposition:
                 write(metrics).encode("utf-8"),
                 self._apis.text((named for named in objects if named.thing is Thing.API), self._breathe),
                 self._servers.text(servers, self._breathe),
+                self._routings.text((named for named in objects if named.thing is Thing.ROUTING), self._breathe),
             )
         )
 

@@ -1,4 +1,4 @@
-"""The metrics of servers and APIs: thousands of lines, of which only the numbers change from one scrape to the next.
+"""The metrics of servers, APIs and rules: thousands of lines, of which only the numbers change between two scrapes.
 
 The client library takes 6 us to write a line. So it writes the lines once, for an object that does not exist, and the
 name of each real one: what is a name, a label and an escape is its work. A scrape only puts name and numbers in place,
@@ -54,7 +54,7 @@ class _Known(NamedTuple):
 
 
 class RowFamilies:
-    """The families of servers, or of APIs: `label` is "server" or "api", names begin with `prefix`."""
+    """The families of servers, APIs or rules: `label` is "server", "api" or "routing", names begin with `prefix`."""
 
     def __init__(self, reader: RowReader, prefix: str, label: str) -> None:
         self._reader = reader
@@ -142,7 +142,7 @@ def _outcomes(prefix: str, label: str) -> Maker:
 
 
 def _durations(prefix: str, label: str) -> Maker:
-    what = "Duration of exchanges" if label == "api" else "Time of servers until the head of their response"
+    what = "Time of servers until the head of their response" if label == "server" else "Duration of exchanges"
 
     def make(name: str) -> Metric:
         text = f"{what}; limits and sum are exact to 3 %."

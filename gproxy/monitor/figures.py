@@ -1,4 +1,4 @@
-"""What /stats tells of traffic: rates, times and totals of the node, its workers, and each server and API."""
+"""What /stats tells of traffic: rates, times and totals of the node, its workers, servers, APIs and routing rules."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -40,6 +40,7 @@ class Figures:
             "history": _history(node, wanted) if wanted.history != "none" else None,
             "apis": list(self._objects(Thing.API, wanted)),
             "servers": list(self._objects(Thing.SERVER, wanted)),
+            "routings": list(self._objects(Thing.ROUTING, wanted)),
             "filters": [self._filter(place, name) for place, name in enumerate(self._filters)],
         }
 

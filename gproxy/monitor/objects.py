@@ -1,4 +1,4 @@
-"""The servers and APIs of the configuration in use, by their rows: whose figures the cells are."""
+"""The servers, APIs and routing rules of the configuration in use, by their rows: whose figures the cells are."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from gproxy.core.events import Thing
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A server or an API with its row; whether it has a circuit breaker."""
+    """A server, an API or a rule with its row; whether it has a circuit breaker."""
 
     thing: Thing
     name: str
@@ -19,7 +19,7 @@ class Named:
 
 Objects = Mapping[int, Named]
 
-_THINGS = {"server": Thing.SERVER, "api": Thing.API}
+_THINGS = {"server": Thing.SERVER, "api": Thing.API, "routing": Thing.ROUTING}
 
 
 def objects(lines: Iterable[bytes]) -> Objects:

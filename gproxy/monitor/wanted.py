@@ -9,7 +9,7 @@ from gproxy.monitor.history import SECONDS
 
 #: `?history=`: none, that of the node, or that of workers and busy objects as well (some megabytes).
 HISTORIES: Final = ("none", "node", "all")
-#: `?objects=`: all servers and APIs, those with traffic lately or trouble, or none.
+#: `?objects=`: all servers, APIs and routing rules, those with traffic lately or trouble, or none.
 OBJECTS: Final = ("all", "busy", "none")
 _SWITCHES: Final = {"false": False, "true": True}
 
@@ -18,7 +18,8 @@ _SWITCHES: Final = {"false": False, "true": True}
 class Wanted:
     """What is told: `seconds` of `history`; with `buckets` the histograms that percentiles come from.
 
-    With names, only those servers (`?server=`) and APIs (`?api=`) are told, each may be given several times.
+    With names, only those servers (`?server=`), APIs (`?api=`) and rules (`?routing=`) are told, each may be given
+    several times.
     """
 
     history: str = "node"
@@ -27,6 +28,7 @@ class Wanted:
     buckets: bool = False
     servers: frozenset[str] = frozenset()
     apis: frozenset[str] = frozenset()
+    routings: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, query: Mapping[str, Sequence[str]]) -> Self:
@@ -48,13 +50,14 @@ class Wanted:
             _SWITCHES[one_of("buckets", tuple(_SWITCHES), "false")],
             frozenset(query.get("server", ())),
             frozenset(query.get("api", ())),
+            frozenset(query.get("routing", ())),
         )
 
     @property
     def has_names(self) -> bool:
         """Tell whether only some objects are asked for, by name."""
-        return bool(self.servers or self.apis)
+        return bool(self.servers or self.apis or self.routings)
 
     def names(self, thing: Thing) -> frozenset[str]:
         """Return the names that are asked for of one kind of object."""
-        return self.servers if thing is Thing.SERVER else self.apis
+        return {Thing.SERVER: self.servers, Thing.API: self.apis, Thing.ROUTING: self.routings}[thing]

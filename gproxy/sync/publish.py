@@ -13,6 +13,7 @@ from typing import Final
 from gproxy.core.events import Event, Kind, SnapshotCause
 from gproxy.core.model import Part, normalised
 from gproxy.core.schema import Checked, check
+from gproxy.core.snapshot import LINE_ORDER
 from gproxy.shared import layout
 from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table
@@ -160,7 +161,8 @@ class Publisher:
         rows = self._rows.assign(counted, now_s)
         rendered: dict[Key, tuple[Part, int | None, bytes]] = {}
         lines = []
-        for kind, entities in checked.entities.items():
+        for kind in LINE_ORDER:
+            entities = checked.entities[kind]
             for name in sorted(entities):
                 entity, row = entities[name], rows.get((kind, name))
                 known = self._rendered.get((kind, name))

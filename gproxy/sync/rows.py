@@ -1,4 +1,4 @@
-"""Which row of the shared memory belongs to which server or API: stable for as long as the object's name exists.
+"""Which row of the shared memory belongs to which server, API or rule: stable for as long as the name exists.
 
 A freed row rests before another object gets it, because requests of the configuration before may still write to it.
 Then what it has counted so far becomes its zero line, so that the new owner begins with nothing while the cells,
@@ -14,13 +14,13 @@ from gproxy.shared.table import Table
 from gproxy.store.base import Key
 
 #: Kinds of objects that have a row.
-COUNTED: Final = ("server", "api")
+COUNTED: Final = ("server", "api", "routing")
 #: How long a freed row rests. Shorter only when there is no other row left.
 REST_S: Final = 60.0
 
 
 class NoRoom(Exception):
-    """There are more servers and APIs than rows; the text is a problem of the configuration."""
+    """There are more servers, APIs and rules than rows; the text is a problem of the configuration."""
 
 
 class Rows:
@@ -40,7 +40,7 @@ class Rows:
     def assign(self, keys: Collection[Key], now_s: float) -> Mapping[Key, int]:
         """Return the row of each of `keys`, which are all objects that have one from now on. Raises NoRoom."""
         if len(keys) > self._table.rows:
-            raise NoRoom(f"{len(keys)} servers and APIs are too many: there is room for {self._table.rows}")
+            raise NoRoom(f"{len(keys)} servers, APIs and rules are too many: there is room for {self._table.rows}")
         rows = {key: self._row_of[key] for key in keys if key in self._row_of}
         fresh = [key for key in keys if key not in rows]
         for key, row in self._row_of.items():

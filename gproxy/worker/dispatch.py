@@ -13,10 +13,11 @@ from gproxy.worker.attempt import OnHead, Unwanted
 from gproxy.worker.choose import Chooser
 from gproxy.worker.relay import ResponseBroken
 from gproxy.worker.series import Series
+from gproxy.worker.steering import Steering
 
 if TYPE_CHECKING:
     from gproxy.core.backends import Server
-    from gproxy.core.node import Node
+    from gproxy.core.node import Node, Way
     from gproxy.core.snapshot import Api
     from gproxy.worker.attempt import Carrier
     from gproxy.worker.exchange import Exchange
@@ -32,6 +33,7 @@ class Dispatcher:
         self._recorder = recorder
         self._choose = Chooser(runtime).choose
         self._carry = carrier.carry
+        self._steering = Steering()
 
     def dispatch(self, exchange: Exchange, api: Api) -> None:
         """Have `exchange` answered by the API's node.
@@ -58,10 +60,36 @@ class Dispatcher:
         self.send(exchange, exchange.node)
 
     def send(self, exchange: Exchange, node: Node) -> None:
-        """Have `exchange` answered by a server of the node's cluster; raises what `dispatch` does."""
+        """Have `exchange` answered by a server of the node's cluster, or of the one where a rule leads.
+
+        Raises what `dispatch` does.
+        """
         if node.is_direct:
             self._in_turn(exchange, node)
-        elif node.retry is None:
+        elif node.ways:
+            self._along(exchange, node, self._steering.way(exchange, node))
+        else:
+            self._by_choice(exchange, node)
+
+    def _along(self, exchange: Exchange, node: Node, way: Way | None) -> None:
+        """Have it answered where a way leads, and count that; or by the node itself."""
+        if way is None:
+            self._by_choice(exchange, node)
+            return
+        self._steering.lead(exchange, node, way)
+        self._recorder.enter_row(way.rule.row)
+        status = 0
+        try:
+            self.send(exchange, way.node)
+            status = exchange.status
+        except GatewayError as error:
+            status = exchange.status or error.status
+            raise
+        finally:
+            self._recorder.leave_row(exchange, way.rule.row, status)
+
+    def _by_choice(self, exchange: Exchange, node: Node) -> None:
+        if node.retry is None:
             self._attempt(exchange, node, self._server_for(exchange, node), None)
         else:
             self._until_answered(exchange, node, node.retry)

@@ -145,6 +145,15 @@ class Recorder:
         if self._access is not None:
             self._access(exchange)
 
+    def enter_row(self, row: int) -> None:
+        """Count a request that a rule (its row) leads elsewhere, in flight from now on."""
+        self._cells[self._rows + row * ROW_CELLS] += 1
+
+    def leave_row(self, exchange: Exchange, row: int, status: int) -> None:
+        """Count such a request that is over; `status` 0: its client has left before there was an answer."""
+        outcome = _STATUSES + min(status // 100, 5) if status else ROW_CLIENT_GONE
+        self._count_row(exchange, row, outcome, bucket(int((monotonic() - exchange.started) * 1e6)))
+
     def note_idle(self, server: Server, connections: int) -> None:
         """Note how many connections to a server are open and wait."""
         self._cells[self._rows + server.row * ROW_CELLS + layout.ROW_IDLE] = connections

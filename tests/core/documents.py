@@ -1,5 +1,6 @@
 """Strategies for valid configurations, by kind and as a whole."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -80,7 +81,8 @@ def retries() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def default_responses() -> st.SearchStrategy[dict[str, Any]]:
-    json = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | header_values, st.lists, max_leaves=4)
+    # TOML has no null.
+    json = st.recursive(st.booleans() | st.integers(-9, 9) | header_values, st.lists, max_leaves=4)
     optional = {"headers": st.dictionaries(header_names, header_values, max_size=2), "body": json}
     return st.fixed_dictionaries({}, optional=optional)
 
@@ -105,7 +107,7 @@ def configurations(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
     )
     clusters = draw(st.lists(cluster, unique_by=lambda item: item["name"], max_size=3))
     if not clusters:
-        return {"servers": backends, "clusters": [], "apis": []}
+        return {"servers": backends, "clusters": [], "apis": [], "routings": []}
     api = st.fixed_dictionaries(
         {
             "name": names,
@@ -127,4 +129,23 @@ def configurations(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
         },
     )
     apis = draw(st.lists(api, unique_by=lambda item: item["name"], max_size=4))
-    return {"servers": backends, "clusters": clusters, "apis": apis}
+    rules = draw(st.lists(routings(apis, clusters), unique_by=lambda item: item["name"], max_size=3))
+    return {"servers": backends, "clusters": clusters, "apis": apis, "routings": rules}
+
+
+def routings(apis: Sequence[dict[str, Any]], clusters: Sequence[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw rules for one or all of these APIs that lead to one of these clusters."""
+    conditions = st.sampled_from(["$cookie_group == beta", "$header_x_n > 3", "$client_ip in 10.0.0.0/8, ::1"])
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "priority": st.integers(-5, 5),
+        "path": st.sampled_from(["/a/b", "/users/{id}", "/a/*", "~^/v[0-9]+$"]),
+        "when": st.fixed_dictionaries({}, optional={"all": unique_lists(conditions), "any": unique_lists(conditions)}),
+        "percent": st.floats(0, 100),
+        "sticky": st.sampled_from(["client_ip", "cookie:id", "header:X-User", "query:u"]),
+        "expires_at": st.sampled_from(["2026-12-24T18:00:00Z", "2026-12-24T18:00:00.5+01:00"]),
+        "status": st.sampled_from(["up", "down"]),
+    }
+    if apis:
+        optional["api"] = st.sampled_from([item["name"] for item in apis])
+    named = {"name": names, "cluster": st.sampled_from([item["name"] for item in clusters])}
+    return st.fixed_dictionaries(named, optional=optional)

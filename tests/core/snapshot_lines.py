@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gproxy.core.model import MODELS, normalised
+from gproxy.core.snapshot import LINE_ORDER
 from gproxy.store.snapshot_file import render
 
 Documents = Sequence[Mapping[str, Any]]
@@ -14,8 +15,10 @@ def line(kind: str, document: Mapping[str, Any], row: int = 0) -> bytes:
     return render(kind, normalised(MODELS[kind].model_validate(document)), None if kind == "cluster" else row)
 
 
-def lines(servers: Documents = (), clusters: Documents = (), apis: Documents = ()) -> list[bytes]:
+def lines(
+    servers: Documents = (), clusters: Documents = (), apis: Documents = (), routings: Documents = ()
+) -> list[bytes]:
     """Return all lines in the order of the file; rows are places in it."""
-    by_kind = {"server": servers, "cluster": clusters, "api": apis}
-    every = [(kind, document) for kind, documents in by_kind.items() for document in documents]
+    by_kind = {"server": servers, "cluster": clusters, "api": apis, "routing": routings}
+    every = [(kind, document) for kind in LINE_ORDER for document in by_kind[kind]]
     return [line(kind, document, row) for row, (kind, document) in enumerate(every)]

@@ -5,6 +5,7 @@ from gproxy.core.model import MODELS, normalised
 from gproxy.core.node import Node, Terms
 from gproxy.core.retry import Retry
 from gproxy.core.rewrite import Rewrite
+from gproxy.core.rule import Rule
 
 DEFAULTS = Timeouts(3, 30, 0)
 
@@ -58,3 +59,19 @@ def test_marks_are_made_behind_the_edits_of_the_api() -> None:
     made = node(cluster(retry={"report": True}, sticky_cookie="sid"), terms(after=(edit,)))
     assert made.after[0] is edit
     assert len(made.after) == 3
+
+
+def test_rules_lead_to_other_clusters_on_the_same_terms() -> None:
+    other = cluster(timeouts={"total_s": 9})
+    document = normalised(MODELS["routing"].model_validate({"name": "r", "cluster": "c"}))
+    rule = Rule.compiled(document, 0, {"c": other})
+    assert rule is not None
+    first = node(cluster(), terms(), rewrite="/x")
+    assert first.under((), "", DEFAULTS) is first
+    second = first.under((rule,), "user", DEFAULTS)
+    assert (second.attr, second.is_plain, second.is_direct, second.cluster) == ("user", False, False, first.cluster)
+    (way,) = second.ways
+    assert way.rule is rule
+    assert (way.node.cluster, way.node.rewrite, way.node.total_s) == (other, first.rewrite, 9)
+    assert way.node.is_direct
+    assert way.node.ways == ()

@@ -47,5 +47,17 @@ def test_an_api_goes_with_its_last_node_only() -> None:
     assert left["api"]["both"]["nodes"] == [{"cluster": "one"}]
 
 
+def test_a_rule_goes_with_its_api_and_with_its_cluster() -> None:
+    rules = {
+        "of-all": {"name": "of-all", "api": "all", "cluster": "one"},
+        "any": {"name": "any", "cluster": "one"},
+    }
+    objects = {**OBJECTS, "routing": rules}
+    assert [reference.name for reference in references("routing", rules["of-all"])] == ["all", "one"]
+    assert list(without(objects, "api", "all")["routing"]) == ["any"]
+    assert list(without(objects, "cluster", "one")["routing"]) == []
+    assert list(without(objects, "cluster", "users")["routing"]) == ["any"]
+
+
 def test_every_kind_of_the_table_is_a_kind() -> None:
-    assert {*REFERENCES, *(kind for paths in REFERENCES.values() for kind in paths.values())} <= {*KINDS, "routing"}
+    assert {*REFERENCES, *(kind for paths in REFERENCES.values() for kind in paths.values())} <= {*KINDS}

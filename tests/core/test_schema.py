@@ -27,6 +27,7 @@ def test_a_right_configuration() -> None:
         "server": {item["name"]: item for item in LISTS["servers"]},
         "cluster": {"users": LISTS["clusters"][0]},
         "api": {"all": LISTS["apis"][0]},
+        "routing": {},
     }
 
 
@@ -78,6 +79,30 @@ def test_a_server_has_one_circuit_breaker() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, None),
+        ({"api": "all"}, None),
+        ({"api": "all", "when": {"any": ["$path_id == 1", "$cookie_x == 1"]}}, None),
+        ({"api": "all", "when": {"any": ["$path_1 == 1"]}}, None),
+        ({"when": {"all": ["$path_whatever == 1"]}}, None),
+        ({"api": "any"}, 'routings[r].api: there is no api "any"'),
+        ({"cluster": "v9"}, 'routings[r].cluster: there is no cluster "v9"'),
+        ({"api": "all", "when": {"all": ["$path_x == 1"]}}, "routings[r].when.all[0]: /u/{id} has no variable x"),
+        ({"api": "all", "when": {"any": ["$path_2 == 1"]}}, "routings[r].when.any[0]: /u/{id} has no variable 2"),
+        ({"api": "all", "node": "user"}, 'routings[r].node: all has no node "user"'),
+    ],
+)
+def test_a_rule_fits_its_api(fields: dict[str, Any], said: str | None) -> None:
+    lists = {
+        "clusters": [{"name": "v1"}, {"name": "v2"}],
+        "apis": [{"name": "all", "path": "/u/{id}", "nodes": [{"cluster": "v1"}]}],
+        "routings": [{"name": "r", "cluster": "v2", **fields}],
+    }
+    assert problems_of(lists) == ([] if said is None else [said])
+
+
 def test_a_misspelt_field_of_a_health_check() -> None:
     assert problems_of(checked_by(None, health_check={"intervall_s": 1})) == [
         "servers[u1].health_check.intervall_s: is not a known field, did you mean interval_s?"
@@ -87,8 +112,8 @@ def test_a_misspelt_field_of_a_health_check() -> None:
 @pytest.mark.parametrize(
     ("lists", "said"),
     [
-        ([], "file: must be an object with the lists servers, clusters, apis, not a list"),
-        (None, "file: must be an object with the lists servers, clusters, apis, not null"),
+        ([], "file: must be an object with the lists servers, clusters, apis, routings, not a list"),
+        (None, "file: must be an object with the lists servers, clusters, apis, routings, not null"),
         ({"serverz": []}, "file.serverz: is not a known field, did you mean servers?"),
         ({"servers": None}, "servers: must be a list, not null"),
         ({"servers": {}}, "servers: must be a list, not an object"),
@@ -100,7 +125,7 @@ def test_a_misspelt_field_of_a_health_check() -> None:
             {"servers": [{"name": "a b", "address": "a:1"}]},
             "servers[a b].name: must be 1 to 128 letters, digits or any of . _ : -",
         ),
-        ({"routings": [{}]}, "routings: are not supported by this version"),
+        ({"routings": [{}]}, "routings[0].name: is missing"),
     ],
 )
 def test_a_wrong_frame(lists: Any, said: str) -> None:
@@ -108,7 +133,7 @@ def test_a_wrong_frame(lists: Any, said: str) -> None:
 
 
 def test_only_listed_kinds_are_collected() -> None:
-    assert collect({"servers": [], "routings": []}) == ({"server": {}}, [])
+    assert collect({"servers": [], "routings": []}) == ({"server": {}, "routing": {}}, [])
 
 
 def test_a_server_is_named_after_its_address() -> None:
@@ -120,9 +145,9 @@ def test_a_server_is_named_after_its_address() -> None:
 
 
 def test_objects_that_no_file_could_hold() -> None:
-    checked = check({"server": {"a": {"name": "b", "address": "h:1"}, "c": 5}, "routing": {}})  # type: ignore[dict-item]
+    checked = check({"server": {"a": {"name": "b", "address": "h:1"}, "c": 5}, "queue": {}})  # type: ignore[dict-item]
     assert [str(problem) for problem in checked.problems] == [
-        "routing: is not supported by this version",
+        "queue: is not supported by this version",
         'servers[a].name: is "b", but it is stored as "a"',
         "servers[c]: must be an object, not 5",
     ]

@@ -225,3 +225,45 @@ def test_an_unknown_kind_is_left_to_newer_workers() -> None:
 def test_documents_that_cannot_be(content: bytes) -> None:
     with pytest.raises((KeyError, ValueError)):
         build([content])
+
+
+def rules_at(snapshot: Snapshot, path: bytes = b"/") -> list[str]:
+    return [way.rule.name for way in api_at(snapshot, path).nodes[0].ways]
+
+
+def test_an_api_is_compiled_with_its_rules() -> None:
+    other = ALL | {"name": "o", "path": "/o"}
+    rules = [
+        {"name": "every", "cluster": "both"},
+        {"name": "first", "cluster": "both", "priority": 1},
+        {"name": "of-o", "cluster": "both", "api": "o"},
+        {"name": "off", "cluster": "both", "status": "down"},
+        {"name": "node", "cluster": "both", "node": "user"},
+    ]
+    snapshot = build(lines([A, B], [BOTH], [ALL, other], rules))
+    assert rules_at(snapshot) == ["first", "every"]
+    assert rules_at(snapshot, b"/o") == ["first", "every", "of-o"]
+
+
+def test_an_api_is_built_again_when_its_rules_have_changed() -> None:
+    other = ALL | {"name": "o", "path": "/o"}
+    rule = {"name": "r", "cluster": "both", "api": "o"}
+    none = build(lines([A, B], [BOTH], [ALL, other]))
+    one = build(lines([A, B], [BOTH], [ALL, other], [rule]), none)
+    same = build(lines([A, B], [BOTH], [ALL, other], [rule]), one)
+    changed = build(lines([A, B], [BOTH], [ALL, other], [rule | {"percent": 5}]), same)
+    gone = build(lines([A, B], [BOTH], [ALL, other]), changed)
+    assert [rules_at(each, b"/o") for each in (none, one, same, changed, gone)] == [[], ["r"], ["r"], ["r"], []]
+    assert api_at(same, b"/o") is api_at(one, b"/o")
+    assert api_at(changed, b"/o").nodes[0].ways[0].rule.percent == 5
+    # What an unchanged rule leads to has changed.
+    moved = build(lines([A | {"weight": 3}, B], [BOTH], [ALL, other], [rule]), one)
+    assert api_at(moved, b"/o").nodes[0].ways[0].node.cluster is moved.clusters["both"]
+
+
+def test_rules_that_come_too_late_are_not_ignored() -> None:
+    builder = SnapshotBuilder(1, DEFAULTS, no_hooks)
+    for item in lines([A, B], [BOTH], [ALL]):
+        builder.add(item)
+    with pytest.raises(ValueError, match="rules come before APIs"):
+        builder.add(line("routing", {"name": "r", "cluster": "both"}, 5))

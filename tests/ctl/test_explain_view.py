@@ -22,6 +22,7 @@ def told(**fields: Any) -> dict[str, Any]:
         "own_filters": ["beta:Beta"],
         "nodes": [
             {
+                "rules": [],
                 "cluster": "users",
                 "method": "GET",
                 "target": "/cgi?id=7",
@@ -106,3 +107,17 @@ def test_a_path_that_must_not_be_matched() -> None:
 def test_a_cluster_without_servers() -> None:
     node = {**told()["nodes"][0], "servers": [], "rewrite": None}
     assert "    it has no servers" in list(view(told(nodes=[node])))
+
+
+def test_routing_rules_are_shown_before_where_the_request_goes() -> None:
+    rules = [
+        {"rule": "beta", "cluster": "v2", "taken": False, "reason": "its conditions do not hold"},
+        {"rule": "canary", "cluster": "v2", "taken": True, "reason": "applies"},
+    ]
+    node = {**told()["nodes"][0], "rules": rules}
+    lines = list(view(told(nodes=[node])))
+    at = lines.index("routing rules, in order:")
+    assert lines[at + 1 : at + 3] == [
+        "    beta to cluster v2: its conditions do not hold",
+        " -> canary to cluster v2: applies",
+    ]

@@ -97,6 +97,20 @@ def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
+def test_moments_are_text_with_or_without_quotes(form: str) -> None:
+    sign = {"json": '{"at": "%s"}', "yaml": "at: %s\n", "toml": "at = %s\n"}[form]
+    assert FORMATS[form][0](sign % "2026-12-24T18:00:00+00:00") == {"at": "2026-12-24T18:00:00+00:00"}
+    assert FORMATS["yaml"][0]("at: 2026-12-24T18:00:00Z") == {"at": "2026-12-24T18:00:00Z"}
+    value = {"at": "2026-12-24T18:00:00Z"}
+    assert FORMATS[form][0](files.render(value, form)) == value
+
+
+def test_what_toml_cannot_hold_is_said() -> None:
+    with pytest.raises(FileError, match="TOML has no null"):
+        files.render({"apis": [{"body": [None]}]}, "toml")
+
+
+@pytest.mark.parametrize("form", FORMATS)
 @given(lists=documents.configurations())
 def test_what_is_written_reads_the_same(form: str, lists: dict[str, Any]) -> None:
     checked = check(collect(lists)[0]).compact({})

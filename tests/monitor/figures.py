@@ -8,11 +8,17 @@ from gproxy.shared.table import Table
 from gproxy.store.snapshot_file import render
 
 
-def lines(servers: Mapping[str, int], apis: Mapping[str, int], breaker: object = None) -> list[bytes]:
+def lines(
+    servers: Mapping[str, int],
+    apis: Mapping[str, int],
+    breaker: object = None,
+    routings: Mapping[str, int] | None = None,
+) -> list[bytes]:
     """Return the lines of a snapshot with these names and rows."""
     return [
         *(render("server", {"name": name, "circuit_breaker": None}, row) for name, row in servers.items()),
         render("cluster", {"name": "c", "servers": [*servers]}, None),
+        *(render("routing", {"name": name, "cluster": "c"}, row) for name, row in (routings or {}).items()),
         *(render("api", {"name": name, "circuit_breaker": breaker}, row) for name, row in apis.items()),
     ]
 

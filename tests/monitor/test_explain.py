@@ -132,6 +132,32 @@ def test_a_node_without_a_configuration(explainer: Explainer) -> None:
     assert (told["answer"]["status"], told["answer"]["code"], told["api"]) == (503, "no_configuration", None)
 
 
+def test_what_routing_rules_say(explainer: Explainer, table: Table, tmp_path: Path) -> None:
+    rules: list[dict[str, Any]] = [
+        {"name": "a", "cluster": "new", "when": {"all": ["$query_x == 2"]}},
+        {"name": "b", "cluster": "new", "expires_at": "2001-01-01T00:00:00Z"},
+        {"name": "c", "cluster": "new", "path": "/other"},
+        {"name": "d", "cluster": "new", "percent": 10},
+        {"name": "e", "cluster": "new", "percent": 0, "sticky": "client_ip"},
+        {"name": "f", "cluster": "new"},
+        {"name": "g", "cluster": "users"},
+    ]
+    clusters = [*CLUSTERS, {"name": "new", "servers": ["u1"]}]
+    snapshot_file.write(tmp_path / "snapshot", 9, "x", lines(SERVERS, clusters, APIS, rules))
+    table.cells[layout.PUBLISHED] = 1
+    (node,) = explainer.explain({"url": "/users/7?x=1"})["nodes"]
+    assert node["cluster"] == "new"
+    assert [(rule["rule"], rule["taken"], rule["reason"]) for rule in node["rules"]] == [
+        ("a", False, "its conditions do not hold"),
+        ("b", False, "has expired"),
+        ("c", False, "the path is another one"),
+        ("d", False, "applies to 10 % of such requests"),
+        ("e", False, "is for others"),
+        ("f", True, "applies"),
+        ("g", False, "applies, but comes later in the order"),
+    ]
+
+
 def test_many_routes_are_not_all_told(explainer: Explainer, table: Table, tmp_path: Path) -> None:
     apis = [{"name": f"a{number}", "path": f"/a{number}", "nodes": [{"cluster": "users"}]} for number in range(100)]
     snapshot_file.write(tmp_path / "snapshot", 9, "x", lines(SERVERS, CLUSTERS, apis))

@@ -53,6 +53,14 @@ def of(series: Series, metric: str, **labels: Any) -> float:
     return series[metric, tuple(sorted(labels.items()))]
 
 
+def test_requests_by_rule(table: Table, sampler: Sampler, exposition: Exposition) -> None:
+    sampler.follow(objects(lines({}, {}, routings={"beta": 5})))
+    put(table, 5, 7)
+    series = read(exposition)
+    assert of(series, "gproxy_routing_requests_total", routing="beta", code_class="2xx") == 7
+    assert of(series, "gproxy_routing_request_duration_seconds_count", routing="beta") == 7
+
+
 def test_requests_by_api_server_and_node(table: Table, exposition: Exposition) -> None:
     put(table, 2, 7)
     put(table, 2, 1, slot=1, cell=layout.ROW_STATUS_5XX)

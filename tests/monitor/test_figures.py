@@ -52,6 +52,15 @@ def test_servers_and_apis_by_name(table: Table, sampler: Sampler, figures: Figur
     assert told["figures"]["rates"]["10s"]["requests"] == round(22 / 3, 3)
 
 
+def test_routing_rules_are_told_like_apis(table: Table, sampler: Sampler, figures: Figures) -> None:
+    sampler.follow(objects(lines({"a": 0}, {"all": 2}, routings={"beta": 3})))
+    put(table, 3, 4)
+    put(table, 3, 1, cell=layout.ROW_STATUS_5XX)
+    sampler.look()
+    (rule,) = figures.document(Wanted("none", routings=frozenset(["beta"])))["routings"]
+    assert (rule["name"], rule["requests"], rule["status_2xx"], rule["status_5xx"]) == ("beta", 5, 4, 1)
+
+
 def test_all_history_is_that_of_objects_too(table: Table, sampler: Sampler, figures: Figures) -> None:
     for _ in range(2):
         put(table, 0, 10)

@@ -12,11 +12,13 @@ def test_nothing_said_means_everything_and_the_history_of_the_node() -> None:
 
 
 def test_a_query_says_how_much() -> None:
-    wanted = Wanted.read(parse_qs("history=all&seconds=9000&objects=busy&buckets=true&server=a&server=b&api=x"))
-    assert wanted == Wanted("all", 600, "busy", True, frozenset("ab"), frozenset("x"))
+    names = "server=a&server=b&api=x&routing=r"
+    wanted = Wanted.read(parse_qs(f"history=all&seconds=9000&objects=busy&buckets=true&{names}"))
+    assert wanted == Wanted("all", 600, "busy", True, frozenset("ab"), frozenset("x"), frozenset("r"))
     assert wanted.has_names
     assert wanted.names(Thing.SERVER) == {"a", "b"}
     assert wanted.names(Thing.API) == {"x"}
+    assert wanted.names(Thing.ROUTING) == {"r"}
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ def test_more_objects_than_rows_are_a_problem(path: Path, caplog: pytest.LogCapt
     table = Table.create(slots=1, rows=2)
     publisher = Publisher(path, SOURCE, table)
     publisher.offer(GOOD, 0.0)
-    assert caplog.messages[-1] == "refused: 3 servers and APIs are too many: there is room for 2"
+    assert caplog.messages[-1] == "refused: 3 servers, APIs and rules are too many: there is room for 2"
     assert published(table) == (0, 0)
     publisher.offer(state_of({**LISTS, "apis": []}, 4), 1.0)
     assert published(table) == (1, 4)

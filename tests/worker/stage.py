@@ -84,10 +84,12 @@ class Stage:
         if self.runtime.access_log is not None:
             self.runtime.access_log.close()
 
-    def use(self, servers: Documents = (), clusters: Documents = (), apis: Documents = ()) -> None:
+    def use(
+        self, servers: Documents = (), clusters: Documents = (), apis: Documents = (), routings: Documents = ()
+    ) -> None:
         """Serve this configuration from now on."""
         extra = [own.for_api for own in self.runtime.extra]
-        self.runtime.use(snapshot_of(1, lines(servers, clusters, apis), self.settings, extra))
+        self.runtime.use(snapshot_of(1, lines(servers, clusters, apis, routings), self.settings, extra))
 
     def proxy_to(self, *backends: Backend | str, **api: Any) -> None:
         """Send everything to these backends (or addresses); `api` are fields of the API's document."""

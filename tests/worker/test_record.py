@@ -171,3 +171,12 @@ def test_idle_connections_of_a_server(stage: Stage) -> None:
     assert stage.table.row_total(SERVER, layout.ROW_IDLE) == 1
     stage.use()
     assert stage.table.row_total(SERVER, layout.ROW_IDLE) == 0
+
+
+@pytest.mark.parametrize(("status", "counter"), [(200, "status_2xx"), (503, "status_5xx"), (0, "client_gone")])
+def test_what_a_rule_led_elsewhere_counts_at_its_row(stage: Stage, status: int, counter: str) -> None:
+    exchange, recorder, row = stage.exchange(), stage.runtime.recorder, 7
+    recorder.enter_row(row)
+    assert stage.table.row_total(row, layout.ROW_ACTIVE) == 1
+    recorder.leave_row(exchange, row, status)
+    assert counted(stage, row) == {counter: 1, "requests": 1, "times": 1}

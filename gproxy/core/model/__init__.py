@@ -1,4 +1,4 @@
-"""The configuration documents (servers, clusters, APIs): every field with its type, default and limits.
+"""The configuration documents (servers, clusters, APIs, routing rules): every field with its type, default and limits.
 
 A document is *normalised* when every default is filled in, in the order of the fields here: what the readers
 of a snapshot get. It is *compact* when it holds only what differs from a default: what the store keeps.
@@ -11,14 +11,16 @@ from typing import Any, Final, get_args
 from gproxy.core.model.api import Api
 from gproxy.core.model.backends import Cluster, Server
 from gproxy.core.model.base import Part
+from gproxy.core.model.routing import Routing
 
-__all__ = ["MODELS", "Api", "Cluster", "Part", "Server", "compact", "field_names", "normalised"]
+__all__ = ["MODELS", "Api", "Cluster", "Part", "Routing", "Server", "compact", "field_names", "normalised"]
 
 #: Kind -> model. Kinds refer only to kinds before them: a cluster names servers, an API names clusters.
-MODELS: Final[dict[str, type[Server] | type[Cluster] | type[Api]]] = {
+MODELS: Final[dict[str, type[Server] | type[Cluster] | type[Api] | type[Routing]]] = {
     "server": Server,
     "cluster": Cluster,
     "api": Api,
+    "routing": Routing,
 }
 
 

@@ -1,28 +1,21 @@
 """What callers see: APIs and the nodes that answer for them."""
 
-from typing import Annotated, Final, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from gproxy.core import grammar
 from gproxy.core.model.answers import DefaultResponse, Redirect
-from gproxy.core.model.base import MOST, HeaderEdits, Name, Part, Set, Timeouts
+from gproxy.core.model.base import MOST, HeaderEdits, Name, Part, Path, Priority, Set, Timeouts
 from gproxy.core.model.protection import CircuitBreaker, Queue, RateLimit, Retry
 from gproxy.core.model.upgrade import Upgrade
 from gproxy.core.pattern import Form, Pattern
 from gproxy.core.redirect import Location
 from gproxy.core.rewrite import Rewrite
 
-MOST_PRIORITY: Final = 1_000_000
-
 T = TypeVar("T")
 # Strict about the items, but a JSON array arrives as a list.
 AtMostOne = Annotated[tuple[T, ...], Field(strict=False, max_length=1)]
-
-
-def _path(text: str) -> str:
-    Pattern.parse(text)
-    return text
 
 
 def _rewrite(text: str) -> str:
@@ -57,8 +50,8 @@ class Api(Part):
     name: Name
     hosts: Set[Annotated[str, AfterValidator(grammar.host_pattern)]] = ()
     methods: Set[Annotated[str, AfterValidator(grammar.method)]] = ()
-    path: Annotated[str, AfterValidator(_path)]
-    priority: Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)] = 0
+    path: Path
+    priority: Priority = 0
     status: Literal["up", "down"] = "up"
     preserve_host: bool = True
     rewrite: Annotated[str, AfterValidator(_rewrite)] | None = None

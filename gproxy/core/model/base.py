@@ -5,9 +5,12 @@ from typing import Annotated, Final, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gproxy.core import grammar
+from gproxy.core.pattern import Pattern
 
 #: Largest number of a limit: far above any use, far below what a counter cell holds.
 MOST: Final = 1_000_000_000
+#: Furthest from 0 that a priority may be.
+MOST_PRIORITY: Final = 1_000_000
 
 
 def in_order(edits: dict[str, str]) -> dict[str, str]:
@@ -15,11 +18,18 @@ def in_order(edits: dict[str, str]) -> dict[str, str]:
     return dict(sorted(edits.items()))
 
 
+def _path(text: str) -> str:
+    Pattern.parse(text)
+    return text
+
+
 T = TypeVar("T")
 Name = Annotated[str, AfterValidator(grammar.name)]
 HeaderName = Annotated[str, AfterValidator(grammar.header_name)]
 HeaderValue = Annotated[str, AfterValidator(grammar.header_value)]
 HeaderFields = Annotated[dict[HeaderName, HeaderValue], AfterValidator(in_order)]
+Path = Annotated[str, AfterValidator(_path)]
+Priority = Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)]
 FileName = Annotated[str, AfterValidator(grammar.file_name)]
 Seconds = Annotated[float, Field(ge=0, le=MOST)]
 Percent = Annotated[float, Field(ge=0, le=100)]

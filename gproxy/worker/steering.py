@@ -1,0 +1,47 @@
+"""Leads requests along the routing rules of their nodes."""
+
+from __future__ import annotations
+
+from random import shuffle
+from time import time
+from typing import TYPE_CHECKING, Final
+
+from gproxy.core.deck import Deck
+from gproxy.core.rule import Rule, Verdict
+from gproxy.worker.deadlines import NEVER
+
+if TYPE_CHECKING:
+    from gproxy.core.node import Node, Way
+    from gproxy.worker.exchange import Exchange
+
+#: Decks that are remembered: those of rules that are gone go as well, when there are too many.
+_MOST_DECKS: Final = 1_000
+
+
+class Steering:
+    """Decides for one worker; the shares that are not sticky are exact in each."""
+
+    def __init__(self) -> None:
+        self._decks: dict[str, Deck] = {}
+
+    def way(self, exchange: Exchange, node: Node) -> Way | None:
+        """Return the way that a request at this node takes instead, None when no rule leads it elsewhere."""
+        now_s = time()
+        for way in node.ways:
+            if way.rule.verdict(exchange, now_s, self._deal) is Verdict.APPLIES:
+                return way
+        return None
+
+    def lead(self, exchange: Exchange, node: Node, way: Way) -> None:
+        """Set a request on its way, with the time that it has there; what belongs to a larger whole keeps its own."""
+        exchange.node = way.node
+        if way.node.total_s != node.total_s and exchange.api is not None and len(exchange.api.nodes) == 1:
+            exchange.deadline = exchange.started + (way.node.total_s or NEVER)
+
+    def _deal(self, rule: Rule) -> bool:
+        deck = self._decks.get(rule.name)
+        if deck is None or deck.percent != rule.percent:
+            if len(self._decks) >= _MOST_DECKS:
+                self._decks.clear()
+            deck = self._decks[rule.name] = Deck(rule.percent, shuffle)
+        return deck.deal()
