@@ -200,6 +200,7 @@ _SAYS_MORE: dict[str, dict[str, object]] = {
     "retry": {"retry": {}},
     "mock": {"mock": True, "default_response": {"status": 200}},
     "redirect": {"redirect": {"location": "/y"}},
+    "upgrade": {"upgrade": {}},
 }
 
 
