@@ -16,7 +16,7 @@ from gproxy import logs
 from gproxy.master.child import ROLES, WORKER
 from gproxy.master.crew import Departure
 from gproxy.master.generation import Generation, Unlistenable
-from gproxy.master.node import SIDE_LEAVE_S, Node, prepare_process
+from gproxy.master.node import NO_PROCESS, SIDE_LEAVE_S, Node, prepare_process
 from gproxy.master.pidfile import AlreadyRunning, PidFile
 from gproxy.master.predecessor import Predecessor
 from gproxy.master.program import Program
@@ -254,6 +254,9 @@ class Arbiter:
         if self._phase is Phase.STARTING and takeover.is_in_charge:
             self._phase = Phase.RUNNING
             self._node.announce("ready", replaced=takeover.pid)
+        elif self._phase is Phase.STARTING and any(place.failures for place in self._node.crew.places):
+            self._failure = NO_PROCESS
+            self._stop(at_once=False)
         if takeover.is_in_charge and takeover.is_over:
             takeover.close()
             self._takeover = None

@@ -112,12 +112,14 @@ def name_process(role: str, slot: int = NO_SLOT) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether there is a process of this number that has not ended."""
+    """Tell whether there is a process of this number that has not ended; if that cannot be known, there is."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
+    except OSError:
+        return True
 
 
 def describe_exit(status: int) -> str:

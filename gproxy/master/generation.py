@@ -37,7 +37,7 @@ class Generation:
         have = list(open_already)
         found, opened, problems = [], [], []
         for section, bind in _wanted(settings):
-            same = [pair for pair in have if pair[1].bind == bind]
+            same = [pair for pair in have if pair[1].bind == bind and pair[1].is_in_place()]
             if same:  # port 0 may stand in both sections: each keeps its own
                 pair = min(same, key=lambda pair: pair[0] != section)
                 have.remove(pair)

@@ -89,10 +89,14 @@ class Listener:
 
     def close(self, unlink: bool = True) -> None:
         """Close this process's copy; `unlink` removes the file of a unix socket if it is still this one."""
-        path = self.bind.removeprefix("unix:")
-        if unlink and not self.is_lent and self.inode and _inode(path) == self.inode:
-            os.unlink(path)
+        if unlink and not self.is_lent and self.inode and self.is_in_place():
+            with contextlib.suppress(OSError):  # no reason to leave anything else undone
+                os.unlink(self.bind.removeprefix("unix:"))
         self.socket.close()
+
+    def is_in_place(self) -> bool:
+        """Tell whether clients that connect now find this socket: the file of a unix one may have been removed."""
+        return not self.inode or _inode(self.bind.removeprefix("unix:")) == self.inode
 
 
 def address_of(sock: socket.socket) -> str:

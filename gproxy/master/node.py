@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: sync and monitor have nothing to finish.
 SIDE_LEAVE_S: Final = 5.0
+#: Why what cannot be forked does not start.
+NO_PROCESS: Final = "no process can be started"
 #: Each leaving worker is a process of some 30 MB: a burst of reloads must not fill the memory with them.
 MOST_LEAVING_GENERATIONS: Final = 4
 

@@ -8,12 +8,15 @@ when it is in charge. Meanwhile the old one can be found in the file beside it.
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import Final
 
 NAME: Final = "gproxy.pid"
 #: Of a program that has been replaced and finishes what it has in hand; named as by nginx.
 OLD_NAME: Final = "gproxy.pid.oldbin"
+#: `gproxy -t` holds the lock for a moment to see whether anybody does.
+_PATIENCE_S: Final = 0.2
 
 
 class AlreadyRunning(Exception):
@@ -31,19 +34,26 @@ class PidFile:
 
     def acquire(self) -> None:
         """Lock the file and write our pid into it. Raises AlreadyRunning, OSError."""
+        give_up_s = time.monotonic() + _PATIENCE_S
         while True:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_still_at(fd, self.path):
+                    break
             except BlockingIOError:
-                pid = os.read(fd, 32).decode("ascii", "replace").strip()
-                os.close(fd)
-                raise AlreadyRunning(f"{self.path}: another gproxy runs in this run_dir, pid {pid}") from None
-            if _is_still_at(fd, self.path):
-                break
-            os.close(fd)  # its last holder removed it between our open and our lock
+                if time.monotonic() > give_up_s:
+                    pid = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+                    os.close(fd)
+                    raise AlreadyRunning(f"{self.path}: another gproxy runs in this run_dir, pid {pid}") from None
+                time.sleep(_PATIENCE_S / 10)
+            os.close(fd)  # or its last holder removed it between our open and our lock
         self._fd = fd
-        self.sign()
+        try:
+            self.sign()
+        except OSError:
+            self.become_child()
+            raise
 
     def inherit(self, fd: int) -> bool:
         """Hold the file together with the program that has it open as `fd`, which is ours now, until `sign`.
@@ -79,7 +89,8 @@ class PidFile:
         """Remove the file, unless it is another program's now, and let go of the lock."""
         with contextlib.suppress(OSError):
             if self._is_ours:
-                self.path.unlink()
+                if _is_still_at(self._fd, self.path):  # and not removed by hand, and made anew by another program
+                    self.path.unlink()
             elif self._old_path.read_text("ascii") == f"{os.getpid()}\n":
                 self._old_path.unlink()
         self.become_child()

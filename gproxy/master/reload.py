@@ -9,7 +9,7 @@ from collections.abc import Callable
 from gproxy.core.events import ReloadCause
 from gproxy.master.crew import Place
 from gproxy.master.generation import Generation, Unlistenable
-from gproxy.master.node import Node
+from gproxy.master.node import NO_PROCESS, Node
 from gproxy.settings import Settings, SettingsError
 from gproxy.shared import layout
 
@@ -56,7 +56,12 @@ class Reload:
         """Make the new generation the only one when all of it accepts; nothing can fail any more."""
         node = self._node
         old, new = node.generation, node.next
-        if new is None or not node.all_accept(new):
+        if new is None:
+            return
+        if any(place.failures for place in new.workers):
+            self.abandon(NO_PROCESS, now_s)
+            return
+        if not node.all_accept(new):
             return
         node.generation, node.next = new, None
         node.let_go(old, old.workers, now_s)

@@ -5,6 +5,7 @@ The worker answers each connection's line: `pid` with its process id, slot and n
 by a file `boot-ROLE` in the run_dir: `refuse`, `crash` or `stall`.
 """
 
+import errno
 import logging
 import os
 import select
@@ -12,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Final
 
 from gproxy import logs
@@ -28,6 +30,8 @@ FAKES: Final = {
     "monitor": "tests.master.fakes:side",
 }
 TURN_S: Final = 0.05
+#: Names in the environment a file: while it is there, no process can be started.
+NO_FORK: Final = "GPROXY_TEST_NO_FORK"
 
 
 class Signals:
@@ -132,6 +136,18 @@ def answer(context: Context, client: socket.socket, waiting: list[socket.socket]
     else:
         client.sendall(f"{os.getpid()} {context.slot} {len(context.listeners)}\n".encode())
         client.close()
+
+
+def fork_if_allowed() -> int:
+    """Fork, unless the file NO_FORK names is there."""
+    if Path(os.environ[NO_FORK]).exists():
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+    return real_fork()
+
+
+real_fork = os.fork
+if NO_FORK in os.environ:
+    os.fork = fork_if_allowed
 
 
 if __name__ == "__main__":

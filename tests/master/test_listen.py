@@ -116,3 +116,39 @@ def test_held_off_newcomers_wait_and_the_queue_is_kept(tmp_path: Path) -> None:
     unix.hold_off()
     connect(unix.address).close()
     unix.close()
+
+
+def test_a_file_that_cannot_be_removed_does_not_keep_the_socket_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    listener = open_listener(f"unix:{tmp_path}/g.sock")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        listener.close()
+    assert listener.socket.fileno() == -1
+
+
+def test_a_lent_one_is_neither_held_off_nor_removed(tmp_path: Path) -> None:
+    for bind in ("127.0.0.1:0", f"unix:{tmp_path}/g.sock"):
+        listener = open_listener(bind)
+        copy = socket.socket(fileno=os.dup(listener.socket.fileno()))
+        listener.is_lent = True
+        address = listener.address
+        listener.hold_off()
+        listener.close()
+        connect(address).close()
+        copy.close()
+    assert (tmp_path / "g.sock").exists()
+
+
+def test_a_unix_socket_is_in_place_until_its_file_is_gone(tmp_path: Path) -> None:
+    tcp, unix = open_listener("127.0.0.1:0"), open_listener(f"unix:{tmp_path}/g.sock")
+    assert tcp.is_in_place()
+    assert unix.is_in_place()
+    (tmp_path / "g.sock").unlink()
+    assert not unix.is_in_place()
+    tcp.close()
+    unix.close()

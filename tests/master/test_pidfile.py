@@ -1,6 +1,9 @@
+import errno
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -105,3 +108,43 @@ def test_the_old_file_of_a_later_one_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / OLD_NAME).write_text("12\n")
     old.release()
     assert (tmp_path / OLD_NAME).exists()
+
+
+def test_a_look_at_the_lock_at_the_same_moment_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / NAME).touch()
+    looking = os.open(tmp_path / NAME, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.05, os.close, (looking,)).start()
+    pid_file = PidFile(tmp_path)
+    pid_file.acquire()
+    pid_file.release()
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / NAME).symlink_to("precious")
+    with pytest.raises(OSError, match="symbolic link"):
+        PidFile(tmp_path).acquire()
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_a_file_that_another_program_made_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    first, second = PidFile(tmp_path), PidFile(tmp_path)
+    first.acquire()
+    (tmp_path / NAME).unlink()  # by somebody who believed it to be left over
+    second.acquire()
+    first.release()
+    assert is_held(tmp_path)
+    second.release()
+
+
+def test_a_full_disk_is_an_error_and_the_lock_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(os, "pwrite", refuse)
+        PidFile(tmp_path).acquire()
+    pid_file = PidFile(tmp_path)
+    pid_file.acquire()
+    pid_file.release()

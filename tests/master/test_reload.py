@@ -1,5 +1,6 @@
 """HUP in a real process with fake roles."""
 
+import os
 import signal
 import socket
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.waiting import eventually
+from tests.master.fakes import NO_FORK
 from tests.master.running import Running, connect
 from tests.master.test_arbiter import FAKES, worker_pids
 
@@ -94,3 +96,29 @@ def test_hups_beyond_the_room_wait_for_workers_that_leave(gateway: Running) -> N
         (gateway.run_dir / "stay").unlink()
         gateway.wait_for(" reloaded ", times=6)
         eventually(lambda: len(gateway.children()) == 3)
+
+
+def test_hup_without_a_process_to_be_had_is_given_up(gateway: Running) -> None:
+    no_fork = gateway.folder / "no-fork"
+    gateway.environment = {NO_FORK: str(no_fork)}
+    with gateway:
+        before = gateway.children()
+        no_fork.touch()
+        gateway.send(signal.SIGHUP)
+        assert 'reason="no process can be started"' in gateway.wait_for("reload failed")
+        os.kill(before[0], signal.SIGKILL)
+        gateway.wait_for("cannot start a process")
+        assert gateway.ask()
+        no_fork.unlink()
+        eventually(lambda: len(gateway.children()) == 4)
+        gateway.send(signal.SIGHUP)
+        gateway.wait_for("reloaded ")
+
+
+def test_hup_puts_a_unix_socket_back_whose_file_is_gone(gateway: Running) -> None:
+    gateway.write_ini(bind=f"unix:{gateway.folder}/g.sock")
+    with gateway:
+        (gateway.folder / "g.sock").unlink()
+        gateway.send(signal.SIGHUP)
+        gateway.wait_for("reloaded ")
+        assert gateway.ask()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.harness.orphans import adopted
 from tests.harness.waiting import eventually
+from tests.master.fakes import NO_FORK
 from tests.master.running import Running, connect, is_alive, wait_for_end
 from tests.master.upgradable import GOOD, SCRIPT, go_on, install, pid_file, stalled, upgradable
 
@@ -118,3 +119,19 @@ def test_a_stop_of_the_new_one_alone_leaves_the_old_one(gateway: Running) -> Non
         go_on(gateway)
         wait_for_end(new)
         assert gateway.ask()
+
+
+def test_without_a_process_to_be_had_nothing_changes(gateway: Running) -> None:
+    no_fork = gateway.folder / "no-fork"
+    gateway.environment = {NO_FORK: str(no_fork)}
+    with gateway:
+        no_fork.touch()
+        gateway.send(signal.SIGUSR2)
+        assert "cannot start it: Resource temporarily unavailable" in gateway.wait_for("upgrade failed")
+        no_fork.unlink()
+        install(gateway, SCRIPT + f"open({str(no_fork)!r}, 'w').close()\n" + GOOD)
+        gateway.send(signal.SIGUSR2)
+        assert 'reason="no process can be started"' in gateway.wait_for("upgrade failed", times=2)
+        no_fork.unlink()
+        assert gateway.ask()
+        eventually(lambda: len(psutil.Process(gateway.pid).children()) == 4)
