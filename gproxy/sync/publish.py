@@ -108,8 +108,13 @@ class Publisher:
         self.flush(now_s)
 
     def flush(self, now_s: float) -> None:
-        """Write what is waiting to be written, unless the last attempt failed a moment ago."""
+        """Write what is waiting to be written, unless the last attempt failed a moment ago.
+
+        A file that somebody has removed is such a thing: a worker that is replaced would find nothing to run.
+        """
         content = self._pending
+        if content is None and self.has_last_good and not self._path.exists():
+            content = self._on_disk
         if content is None or self._trouble.wait_s(now_s) or not self._write(content, now_s):
             return
         self._pending = None
@@ -119,9 +124,10 @@ class Publisher:
 
     def _write(self, content: Content, now_s: float) -> bool:
         """Put the content on disk if it is not there; tell whether it is there now."""
-        if content != self._on_disk:
+        if content != self._on_disk or not self._path.exists():
             began_s = time.monotonic()
             try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
                 snapshot_file.write(self._path, content.revision, self._source, content.lines)
             except OSError as error:
                 self._trouble.raise_(f"{self._path}: {error.strerror}", now_s)

@@ -142,9 +142,10 @@ def test_a_full_disk_is_an_error_and_the_lock_is_let_go(tmp_path: Path, monkeypa
     def refuse(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr(os, "pwrite", refuse)
-        PidFile(tmp_path).acquire()
     pid_file = PidFile(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", refuse)
+        with pytest.raises(OSError, match="No space left"):
+            pid_file.acquire()
     pid_file.acquire()
     pid_file.release()

@@ -1,6 +1,7 @@
 import errno
 import json
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,11 +199,24 @@ def test_a_full_disk_is_said_and_tried_again(
     assert caplog.messages[-1].endswith("stays: over")
 
 
+def test_a_file_that_was_removed_is_written_again(publisher: Publisher, path: Path, table: Table) -> None:
+    publisher.flush(100.0)
+    assert not path.exists()  # there is nothing yet
+    publisher.offer(GOOD, 100.0)
+    kept = path.read_bytes()
+    for removed in (path.parent, path):
+        shutil.rmtree(removed) if removed.is_dir() else removed.unlink()
+        publisher.flush(200.0)
+        assert path.read_bytes().partition(b"\n")[2] == kept.partition(b"\n")[2]
+    assert table.cells[layout.PUBLISHED] == 1  # the workers have it already
+
+
 def test_a_newer_state_replaces_one_that_waits_for_the_disk(publisher: Publisher, path: Path, table: Table) -> None:
     path.parent.rmdir()
+    path.parent.touch()
     publisher.offer(GOOD, 0.0)
     publisher.offer(state_of(LISTS, 4), 0.01)
-    path.parent.mkdir()
+    path.parent.unlink()
     publisher.flush(10.0)
     assert published(table) == (1, 4)
 
