@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 from werkzeug.exceptions import NotFound
 
 from gadmin.accounts.roles import Role
-from gadmin.api.reading import Query
+from gadmin.api.reading import Query, document
 from gadmin.fleet import merge
 from gadmin.security.guard import needs
 from gadmin.services import services
@@ -20,6 +20,32 @@ def nodes() -> Response:
     """Return each node: its state, its workers, what they run."""
     Query().done()
     return jsonify({"nodes": merge.nodes(services().fleet.readings())})
+
+
+@blueprint.get("/nodes/<node>/stats")
+@needs(Role.VIEWER)
+def node_stats(node: str) -> Response:
+    """Return the figures of one node, in its own words."""
+    Query().done()
+    return jsonify(services().fleet.ask_one(node, "/stats?history=none"))
+
+
+@blueprint.get("/nodes/<node>/events")
+@needs(Role.VIEWER)
+def node_events(node: str) -> Response:
+    """Return the events of one node, in its own words."""
+    Query().done()
+    return jsonify(services().fleet.ask_one(node, "/events"))
+
+
+@blueprint.post("/explain")
+@needs(Role.VIEWER)
+def explain() -> Response:
+    """Return what would become of a request on a node, and why."""
+    query = Query()
+    node = query.text("node")
+    query.done()
+    return jsonify(services().fleet.ask_one(node, "/explain", dict(document())))
 
 
 @blueprint.get("/stats")

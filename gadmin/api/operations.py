@@ -124,6 +124,14 @@ def whole(kinds: Sequence[str], plurals: Mapping[str, str]) -> dict[str, Any]:
         ("limit", {**_WHOLE, "minimum": 1, "maximum": 1000}, "How many, at most."),
         ("changes", {"enum": ["none", "names", "full"]}, "How much of the changes."),
     )
+    explain = _operation(
+        "explain",
+        "What would become of a request on a node, and why",
+        {200: _OBJECT},
+        (("node", _TEXT, "Its id; any by default."),),
+        (404, 415, 502),
+    )
+    explain["requestBody"] = _body(_OBJECT)
     path_name = [{"name": "name", "in": "path", "required": True, "schema": _NAME}]
     events = _object({"events": _list(_OBJECT), "last": _WHOLE, "restarted": _FLAG})
     entries = _object({"entries": _list(_named("Entry")), "revision": _WHOLE})
@@ -141,6 +149,7 @@ def whole(kinds: Sequence[str], plurals: Mapping[str, str]) -> dict[str, Any]:
         },
         "/history": {"get": _operation("history", "Who changed what", {200: entries}, history, (503,))},
         "/nodes": {"get": _operation("nodes", "All nodes", {200: _object({"nodes": _list(_OBJECT)})})},
+        "/explain": {"post": explain},
         "/stats": {
             "get": _operation(
                 "stats", "Figures", {200: _OBJECT}, (("history", {"enum": ["tail", "all"]}, "How much."),)
@@ -152,6 +161,15 @@ def whole(kinds: Sequence[str], plurals: Mapping[str, str]) -> dict[str, Any]:
             "get": _operation("health", "The health of a server", {200: _object({"nodes": _list(_OBJECT)})}),
         },
     }
+    return found | _of_one(path_name)
+
+
+def _of_one(path_name: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the paths of the figures of one node, server or API."""
+    found: dict[str, Any] = {}
+    for part in ("stats", "events"):
+        operation = _operation(f"node_{part}", f"The {part} of one node", {200: _OBJECT}, (), (404, 502))
+        found[f"/nodes/{{node}}/{part}"] = {"parameters": [{**path_name[0], "name": "node"}], "get": operation}
     for plural in ("servers", "apis"):
         operation = _operation(f"stats_{plural}", f"Figures of one of the {plural}", {200: _OBJECT}, (), (404,))
         found[f"/stats/{plural}/{{name}}"] = {"parameters": path_name, "get": operation}

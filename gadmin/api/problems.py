@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from gadmin.accounts.accounts import AccountError
 from gadmin.accounts.passwords import Busy
 from gadmin.configuration.editor import InUse, NoSuchObject
+from gadmin.fleet.fleet import UnknownNode
 from gproxy.core.problem import Problem
 from gproxy.ctl.node import NodeError
 from gproxy.store.base import Conflict, StoreError, UnknownRevision
@@ -54,7 +55,7 @@ def failure(error: Exception) -> Failure:
         theirs = error.theirs
         current = None if theirs is None else {"revision": theirs.revision, "document": theirs.document}
         return Failure(412, "conflict", _sentence(error), {"current": current})
-    if isinstance(error, NoSuchObject | UnknownRevision):
+    if isinstance(error, NoSuchObject | UnknownRevision | UnknownNode):
         return Failure(404, "not_found", _sentence(error))
     if isinstance(error, InUse):
         users = [{"kind": kind, "name": name} for kind, name in error.users]

@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import quote
@@ -30,8 +30,14 @@ _DISCOVER_S: Final = 1.0
 _REMEMBER_S: Final = 600.0
 #: Questions to nodes at a time, besides those of pollers.
 _AT_A_TIME: Final = 16
+#: How long an answer to a question of a person is waited for.
+QUESTION_S: Final = 5.0
 #: Rendered answers that are kept.
 _MOST_CACHED: Final = 64
+
+
+class UnknownNode(Exception):
+    """There is no node with that id."""
 
 
 class Fleet:
@@ -154,6 +160,15 @@ class Fleet:
 
         pollers = self.pollers()
         return {poller.id: answer for poller, answer in zip(pollers, self._pool.map(ask, pollers), strict=True)}
+
+    def ask_one(self, node: str, path: str, question: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the node with this id ("": any that answers). Raises UnknownNode, NodeError."""
+        pollers = [poller for poller in self.pollers() if node in ("", poller.id)]
+        if not pollers:
+            raise UnknownNode(f"there is no node {node}" if node else "there is no node")
+        # One that answers comes first.
+        pollers.sort(key=lambda poller: poller.reading().state != "ok")
+        return pollers[0].ask(path, QUESTION_S, question)
 
     def _cached(self, key: tuple[str, ...], make: Callable[[], dict[str, Any]]) -> bytes:
         with self._lock:  # one makes it, the others wait for what it has made

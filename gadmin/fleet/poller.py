@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gadmin.fleet.reading import Document, Reading
@@ -70,9 +70,11 @@ class Poller:
                     return
                 self._state.wait(left)
 
-    def ask(self, path: str, within_s: float | None = None) -> dict[str, Any]:
+    def ask(
+        self, path: str, within_s: float | None = None, question: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Ask the node something else, in the caller's thread. Raises NodeError."""
-        return self._node.ask(path, within_s or self._timeout_s)
+        return self._node.ask(path, within_s or self._timeout_s, question)
 
     def _run(self) -> None:
         while True:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from gproxy import settings
+from gproxy.ctl import admin_commands
+from gproxy.ctl.admin import TOKEN_VARIABLE, Admin, AdminError
 from gproxy.ctl.arguments import parser
 from gproxy.ctl.commands import NoSuchObject
 from gproxy.ctl.files import FileError
@@ -24,8 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     arguments = parser().parse_args(argv)
     try:
-        _locate(arguments)
-        arguments.run(arguments, arguments.store)
+        _run(arguments)
         sys.stdout.flush()
     except Rejected as error:
         count = len(error.problems)
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(WRONG, *error.problems)
     except (FileError, BadStoreUrl, BadAddress) as error:
         return _fail(WRONG, str(error))
-    except (StoreError, NoSuchObject, NodeError, NotApplied) as error:
+    except (StoreError, NoSuchObject, NodeError, NotApplied, AdminError) as error:
         return _fail(FAILED, *str(error).splitlines())
     except BrokenPipeError:
         # Nobody reads on (`| head`): leave quietly, also when the interpreter flushes at its end.
@@ -44,6 +45,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return FAILED
     return DONE
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """Run the command: on the store, or through an admin."""
+    name = arguments.run.__name__
+    if arguments.admin is None:
+        _locate(arguments)
+        arguments.run(arguments, arguments.store)
+        return
+    admin = Admin(arguments.admin, _token(arguments), arguments.ca_file)
+    through_admin = getattr(admin_commands, name, None)
+    if through_admin is not None:
+        through_admin(arguments, admin)
+    else:  # a question to one node
+        arguments.asked = admin.node(arguments.node)
+        arguments.run(arguments, "")
+
+
+def _token(arguments: argparse.Namespace) -> str:
+    """Return the token for the admin. Raises FileError."""
+    if arguments.token_file is None:
+        return os.environ.get(TOKEN_VARIABLE, "")
+    try:
+        return str(arguments.token_file.read_text(encoding="ascii").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"{arguments.token_file}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _locate(arguments: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gproxy.core.schema import KINDS, PLURALS
 from gproxy.ctl import commands
+from gproxy.ctl.admin import TOKEN_VARIABLE
 from gproxy.ctl.explain import explain
 from gproxy.ctl.files import FORMATS, STDIN
 from gproxy.ctl.importing import import_seed
@@ -36,6 +37,16 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_store(target: argparse.ArgumentParser, default: str | None) -> None:
     target.add_argument("--store", metavar="URL", default=default, help="sqlite:///path or etcd://host:port/prefix")
+    target.add_argument("--admin", metavar="URL", default=default, help="ask this admin instead of the store")
+    target.add_argument(
+        "--token-file",
+        metavar="FILE",
+        type=Path,
+        default=default,
+        help=f"the token for the admin (else from ${TOKEN_VARIABLE})",
+    )
+    target.add_argument("--ca-file", metavar="FILE", default=default, help="certificates to check the admin against")
+    target.add_argument("--node", metavar="ID", default=default, help="which node of the admin's to ask")
     target.add_argument(
         "-c",
         dest="ini",

@@ -10,11 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from gproxy.core.change import Objects, described, summary
+from gproxy.core.change import Change, Objects, described, summary
 from gproxy.core.schema import KINDS, PLURALS, collect
 from gproxy.ctl import files, nodes
 from gproxy.store import edit
-from gproxy.store.base import State, Store, StoreMissing, Write
+from gproxy.store.base import Entry, State, Store, StoreMissing, Write
 from gproxy.store.edit import Rejected
 from gproxy.store.open import open_store
 
@@ -114,35 +114,49 @@ def history(arguments: argparse.Namespace, url: str) -> None:
     """Show the newest writes; of one object with what changed in it."""
     with open_store(url, access=arguments.access) as store:
         entries = store.history(arguments.kind, arguments.name, arguments.limit)
+    tell_history(entries, arguments.kind, arguments.name)
+
+
+def tell_history(entries: Sequence[Entry], kind: str | None, name: str | None) -> None:
+    """Say who changed what, newest first; of one object with what changed in it."""
     if not entries:
-        _remark("there is no history yet" if arguments.kind is None else "there is no history of that object")
+        _remark("there is no history yet" if kind is None else "there is no history of that object")
     for entry in entries:
         moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.time_s))
         comment = f"  {entry.comment}" if entry.comment else ""
         print(f"{entry.revision:>6}  {moment}  {entry.author}  {summary(entry.changes)}{comment}")
-        if arguments.name is not None:
+        if name is not None:
             for line in described(entry.changes):
                 print(f"        {line}")
+
+
+def tell_written(changes: Sequence[Change], revision: int) -> None:
+    """Say what was changed."""
+    for change in changes[:LISTED]:
+        print(f"{change.sign} {change.kind} {change.name}")
+    if len(changes) > LISTED:
+        print(f"... and {len(changes) - LISTED} more")
+    print(f"{summary(changes)}; the store is at revision {revision}")
+
+
+def tell_planned(changes: Sequence[Change], revision: int) -> None:
+    """Say what would be changed."""
+    for line in described(changes):
+        print(line)
+    print(f"dry run: {summary(changes)}; the store stays at revision {revision}")
 
 
 def carry_out(store: Store, wish: edit.Wish, arguments: argparse.Namespace, comment: str) -> None:
     """Write, tell what changed, and wait for it to be in effect if that is wanted."""
     written = edit.write(store, wish, arguments.author, comment)
-    for change in written.changes[:LISTED]:
-        print(f"{change.sign} {change.kind} {change.name}")
-    if len(written.changes) > LISTED:
-        print(f"... and {len(written.changes) - LISTED} more")
-    print(f"{summary(written.changes)}; the store is at revision {written.revision}")
+    tell_written(written.changes, written.revision)
     if arguments.wait is not None:
         nodes.wait(store, written.revision, arguments.wait)
 
 
 def foretell(state: State, wish: edit.Wish) -> None:
     """Tell what would change."""
-    changes = edit.plan(state, wish)
-    for line in described(changes):
-        print(line)
-    print(f"dry run: {summary(changes)}; the store stays at revision {state.revision}")
+    tell_planned(edit.plan(state, wish), state.revision)
 
 
 def state_of(arguments: argparse.Namespace, url: str) -> State:

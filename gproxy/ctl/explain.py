@@ -2,15 +2,14 @@
 
 import argparse
 
-from gproxy import settings
 from gproxy.ctl import files
 from gproxy.ctl.explain_view import view
-from gproxy.ctl.node import Node
+from gproxy.ctl.node import node_of
 
 
 def explain(arguments: argparse.Namespace, _url: str) -> None:
     """Ask the node whose control endpoint is named, or that of the INI. Raises NodeError, BadAddress."""
-    node = Node(arguments.control or settings.load(arguments.ini).control.bind)
+    node = node_of(arguments)
     question = {
         "method": arguments.method,
         "url": arguments.url,

@@ -1,12 +1,15 @@
 """Asks a running node: its control endpoint, over TCP or a unix socket."""
 
+import argparse
 import http.client
 import json
 import socket
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
+
+from gproxy import settings
 
 TIMEOUT_S: Final = 10.0
 
@@ -30,6 +33,13 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+class Asked(Protocol):
+    """A node that can be asked, directly or through an admin."""
+
+    def ask(self, path: str, within_s: float = ..., question: Mapping[str, Any] | None = ...) -> dict[str, Any]:
+        """Return the document at a path, or the answer to a question. Raises NodeError."""
 
 
 class Node:
@@ -76,6 +86,12 @@ class Node:
         finally:
             connection.close()
         return dict(document)
+
+
+def node_of(arguments: argparse.Namespace) -> Asked:
+    """Return the node that a command asks: the admin's, the named one, or that of the INI. Raises BadAddress."""
+    asked: Asked | None = getattr(arguments, "asked", None)
+    return asked or Node(arguments.control or settings.load(arguments.ini).control.bind)
 
 
 def _whole(response: http.client.HTTPResponse, deadline: float) -> bytes:

@@ -7,8 +7,7 @@ import sys
 import time
 from typing import Any, Final
 
-from gproxy import settings
-from gproxy.ctl.node import Node
+from gproxy.ctl.node import Asked, node_of
 from gproxy.ctl.status_view import view
 
 #: Cursor to the top left, and each line cleared behind its text: no flicker, unlike clearing the screen.
@@ -22,7 +21,7 @@ _ALL_LINES: Final = 1000
 
 def status(arguments: argparse.Namespace, _url: str) -> None:
     """Show the node whose control endpoint is named, or that of the INI. Raises NodeError, BadAddress."""
-    node = Node(arguments.control or settings.load(arguments.ini).control.bind)
+    node = node_of(arguments)
     if arguments.once:
         print("\n".join(view(_ask(node), None, 80, _ALL_LINES)))
         return
@@ -30,7 +29,7 @@ def status(arguments: argparse.Namespace, _url: str) -> None:
         _refresh(node, arguments.interval)
 
 
-def _refresh(node: Node, interval_s: float) -> None:
+def _refresh(node: Asked, interval_s: float) -> None:
     """Show the node again and again, on the whole screen."""
     before: dict[str, Any] | None = None
     sys.stdout.write(_CLEAR_SCREEN)
@@ -44,7 +43,7 @@ def _refresh(node: Node, interval_s: float) -> None:
         time.sleep(interval_s)
 
 
-def _ask(node: Node) -> dict[str, Any]:
+def _ask(node: Asked) -> dict[str, Any]:
     """Return /stats with the events, and with when it was asked (`asked_s`, monotonic)."""
     return {
         **node.ask("/stats?history=none"),

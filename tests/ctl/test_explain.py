@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from gproxy.ctl import explain as module
+from gproxy.ctl import node as module
 from gproxy.ctl.__main__ import main
 from tests.ctl.test_explain_view import told
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gproxy.ctl import status as module
+from gproxy.ctl import node as module
 from gproxy.ctl.__main__ import main
 from tests.ctl.test_status_view import told
 

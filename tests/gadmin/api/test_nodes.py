@@ -53,5 +53,19 @@ def test_events_after_a_number(viewer: Visitor) -> None:
     assert viewer.call("GET", "/events?since=x").status_code == 400
 
 
+def test_one_node_in_its_own_words(viewer: Visitor, node: FakeNode) -> None:
+    assert viewer.call("GET", f"/nodes/{node.address}/stats").get_json()["node"] == "n1"
+    assert viewer.call("GET", f"/nodes/{node.address}/events").get_json()["last"] == 1
+    assert viewer.call("GET", "/nodes/n9/stats").status_code == 404
+
+
+def test_a_request_is_explained_by_a_node(viewer: Visitor, node: FakeNode) -> None:
+    for path in ("/explain", f"/explain?node={node.address}"):
+        assert viewer.call("POST", path, {"method": "GET", "url": "/a"}).get_json() == {"outcome": "all"}
+        assert any(asked.startswith("/explain {") for asked in node.asked)
+    assert viewer.call("POST", "/explain?node=n9", {"url": "/a"}).status_code == 404
+    assert viewer.call("POST", "/explain", []).status_code == 400
+
+
 def test_nobody_sees_figures_without_a_login(visit: Visit) -> None:
     assert visit().get("/api/v1/stats").status_code == 401

@@ -29,7 +29,7 @@ class FakeNode:
 
     def answer(self, path: str, query: dict[str, list[str]]) -> dict[str, Any]:
         if path == "/events":
-            since = int(query["since"][0])
+            since = int(query.get("since", ["0"])[0])
             return {"events": [one for one in self.events if one["id"] > since], "last": len(self.events)}
         if path == "/health":
             return {"servers": [{"name": query["server"][0], "state": "up"}]}
@@ -61,6 +61,14 @@ def fake_node(name: str) -> Iterator[FakeNode]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            question = self.rfile.read(int(self.headers["Content-Length"]))
+            node.asked.append(f"{self.path} {question.decode()}")
+            self.send_response(200)
+            self.send_header("Content-Length", "18")
+            self.end_headers()
+            self.wfile.write(b'{"outcome": "all"}')
 
         def log_message(self, *_: object) -> None:
             pass
