@@ -39,6 +39,12 @@ class BadRequest(GatewayError):
     status, code, closes = 400, "bad_request", True
 
 
+class AccessDenied(GatewayError):
+    """The client's address may not use the API."""
+
+    status, code = 403, "access_denied"
+
+
 class NoRoute(GatewayError):
     """No API matches the request."""
 

@@ -16,7 +16,7 @@ Location = tuple[int | str, ...]
 #: Fields that belong to the configuration language but do nothing in this version yet: accepting one in
 #: silence would promise what is not done.
 NOT_YET: Final = frozenset(
-    "url_pattern access validation cache cors auth merge attr batch required default timeout_s select rename".split()
+    "url_pattern validation cache auth merge attr batch required default timeout_s select rename".split()
 )
 #: How much of a wrong value is repeated to the user.
 SHOWN_CHARACTERS: Final = 60

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from gproxy.core.backends import Cluster, Document, Endpoint, Server, Timeouts, compile_cluster, compile_server
@@ -38,6 +38,7 @@ class Hooks(NamedTuple):
     after: tuple[After, ...] = ()
     failed: tuple[Callable[[Any, GatewayError], None], ...] = ()
     taps: tuple[OpenTap, ...] = ()
+    preflight: Callable[[Any], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +48,7 @@ class Api:
     `after` are the hooks of answers that come from no server; those of a server's are with the node. `express` is the
     node of an API whose requests are passed on to the server whose turn it is and nothing else is done with them: they
     may take the short way (worker/express.py). It is None where anything more has a say.
+    `preflighted` is the API as it meets preflights of the requests that it takes, None when it leaves them to others.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Api:
     before: tuple[Callable[[Any], None], ...]
     after: tuple[After, ...]
     failed: tuple[Callable[[Any, GatewayError], None], ...]
+    preflighted: Api | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Snapshot:
     """Everything of one revision.
 
     `clusters_of` says which clusters a server is in, by the server's row; `compiled` maps the raw line of a document
-    to what was made of it.
+    to what was made of it. `answers_preflights` says whether any API does.
     """
 
     revision: int
@@ -77,6 +80,7 @@ class Snapshot:
     clusters: Mapping[str, Cluster]
     clusters_of: Mapping[int, Sequence[Cluster]]
     compiled: Mapping[bytes, Compiled | None]
+    answers_preflights: bool = False
 
 
 class SnapshotBuilder:
@@ -105,6 +109,7 @@ class SnapshotBuilder:
         self._rules = Rules()
         self._has_apis = False
         self._router = Router()
+        self._answers_preflights = False
 
     def add(self, line: bytes) -> None:
         """Take the next line of the snapshot file; raises KeyError or ValueError on a document it cannot be."""
@@ -117,6 +122,7 @@ class SnapshotBuilder:
             self._has_apis = True
             if value.target.is_up:
                 self._router.add(value)
+                self._answers_preflights |= value.target.preflighted is not None
         elif isinstance(value, Cluster):
             self._clusters[value.name] = value
             for member in value.members:
@@ -131,7 +137,15 @@ class SnapshotBuilder:
     def build(self) -> Snapshot:
         """Return the finished snapshot; the builder must not be used afterwards."""
         endpoints = frozenset(server.endpoint for server in self._servers.values())
-        return Snapshot(self._revision, self._router, endpoints, self._clusters, self._clusters_of, self._compiled)
+        return Snapshot(
+            self._revision,
+            self._router,
+            endpoints,
+            self._clusters,
+            self._clusters_of,
+            self._compiled,
+            self._answers_preflights,
+        )
 
     def _still_holds(self, value: Compiled) -> bool:
         if isinstance(value, Route):
@@ -192,6 +206,8 @@ class SnapshotBuilder:
             after=hooks.after,
             failed=hooks.failed,
         )
+        if hooks.preflight is not None:
+            api = replace(api, preflighted=replace(api, before=(hooks.preflight,)))
         return Route(
             name=api.name,
             hosts=tuple(document["hosts"]),

@@ -1,18 +1,23 @@
 """Filters: one behaviour per file, chosen per API when a snapshot is built, so an API without them runs none.
 
-A filter is made from an API document by its `for_api`, which returns None when the API does not use it. Its hooks are
-`before(exchange)`, called after routing (it may raise GatewayError or Reply to answer at once), `after(exchange, head)
--> head`, called with the response head on its way to the client, and `failed(exchange, error)`, called when the
-gateway is about to answer with an error (it may raise Reply to answer something else). `tap(exchange, head)` may return
-what listens in on the body of a server's response (`base.Tap`). ORDER is the order of `before`;
-the others run the other way round, so what comes first has the last word on what goes out. Filters of a user's own
-stand where EXTRA is.
+A filter is made from an API document by its `for_api`, which returns None when the API does not use it. Its hooks:
+
+- `before(exchange)`, called after routing: it may raise GatewayError or Reply to answer at once;
+- `after(exchange, head) -> head`, called with the response head on its way to the client;
+- `failed(exchange, error)`, called when the gateway is about to answer with an error: it may raise Reply instead;
+- `tap(exchange, head)` may return what listens in on the body of a server's response (`base.Tap`);
+- `preflight(exchange)`, called in place of every `before` when a browser only asks whether it may send a request.
+
+ORDER is the order of `before`; the others run the other way round, so what comes first has the last word on what goes
+out. Filters of a user's own stand where EXTRA is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from gproxy.core.snapshot import Hooks
+from gproxy.filters.access import AccessFilter
+from gproxy.filters.cors import CorsFilter
 from gproxy.filters.default_response import DefaultResponseFilter
 from gproxy.filters.headers import HeaderFilter
 from gproxy.filters.mock import MockFilter
@@ -29,6 +34,8 @@ EXTRA: Final = None
 
 ORDER: Final[tuple[Factory | None, ...]] = (
     DefaultResponseFilter.for_api,
+    CorsFilter.for_api,
+    AccessFilter.for_api,
     RateLimitFilter.for_api,
     EXTRA,
     HeaderFilter.for_api,
@@ -46,4 +53,5 @@ def hooks_for(document: Mapping[str, Any], extra: Sequence[Factory] = ()) -> Hoo
     after = tuple(made.after for made in reversed(filters) if hasattr(made, "after"))
     failed = tuple(made.failed for made in reversed(filters) if hasattr(made, "failed"))
     taps = tuple(made.tap for made in filters if hasattr(made, "tap"))
-    return Hooks(before, after, failed, taps)
+    preflight = next((made.preflight for made in filters if hasattr(made, "preflight")), None)
+    return Hooks(before, after, failed, taps, preflight)

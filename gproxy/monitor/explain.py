@@ -14,6 +14,7 @@ from typing import Any, Final
 from gevent.hub import get_hub
 
 from gproxy.core.backends import Cluster, Server, Timeouts
+from gproxy.core.cors import find_preflighted
 from gproxy.core.errors import GatewayError, NoConfiguration, NoRoute
 from gproxy.core.explain import Candidate, candidates
 from gproxy.core.node import Node
@@ -87,7 +88,8 @@ class Explainer:
         path = asked.target.partition(b"?")[0]
         routes = [value for value in snapshot.compiled.values() if isinstance(value, Route)]
         try:
-            found = snapshot.router.find(asked.host(), asked.method, path)
+            found = find_preflighted(snapshot.router, asked, path)
+            found = found or snapshot.router.find(asked.host(), asked.method, path)
             listed = candidates(routes, asked.host(), asked.method, path)
         except ValueError as error:
             return {"candidates": [], "path_problem": str(error)}

@@ -30,6 +30,10 @@ _COUNTERS: Final = (
     ("request_bytes", layout.ROW_BYTES_IN, "Bytes of request bodies."),
     ("response_bytes", layout.ROW_BYTES_OUT, "Bytes of responses."),
 )
+_API_COUNTERS: Final = (
+    *_COUNTERS,
+    ("denied", layout.ROW_DENIED, "Requests refused for the address of their client."),
+)
 _GAUGES: Final = (
     ("requests_in_flight", layout.ROW_ACTIVE, "Requests in flight."),
     ("requests_queued", layout.ROW_QUEUED, "Requests that wait for a place."),
@@ -124,7 +128,7 @@ def _escaped(name: str) -> str:
 def _families(prefix: str, label: str) -> Iterable[tuple[Maker, Taker]]:
     yield _outcomes(prefix, label), lambda cells, _: tuple(cells[cell] for cell in layout.ROW_OUTCOMES)
     yield _durations(prefix, label), _durations_of
-    for end, cell, text in _COUNTERS:
+    for end, cell, text in _API_COUNTERS if label == "api" else _COUNTERS:
         yield _single(CounterMetricFamily, f"gproxy_{prefix}{end}", text, label), _one(cell)
     for end, cell, text in _SERVER_GAUGES if label == "server" else _GAUGES:
         yield _single(GaugeMetricFamily, f"gproxy_{prefix}{end}", text, label), _one(cell)

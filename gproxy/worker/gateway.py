@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gproxy.core.cors import find_preflighted
 from gproxy.core.errors import BadRequest, GatewayError, MethodNotAllowed, NoConfiguration, NoRoute
 from gproxy.core.reply import Reply
 from gproxy.core.snapshot import Api, Snapshot
@@ -134,7 +135,11 @@ def _route(exchange: Exchange, snapshot: Snapshot | None) -> Api:
     path = target if query < 0 else target[:query]
     host, router = exchange.fields.host, snapshot.router
     try:
-        found = router.find(host, exchange.method, path)
+        found = None
+        if snapshot.answers_preflights and exchange.method == b"OPTIONS":
+            found = find_preflighted(router, exchange, path)
+        if found is None:
+            found = router.find(host, exchange.method, path)
         if found is not None:
             exchange.values = found.values
             api: Api = found.target

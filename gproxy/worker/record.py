@@ -8,7 +8,15 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gproxy.core.backends import Server
-from gproxy.core.errors import BadUpstream, CircuitOpen, NoServer, Overloaded, RequestTimeout, UpstreamTimeout
+from gproxy.core.errors import (
+    AccessDenied,
+    BadUpstream,
+    CircuitOpen,
+    NoServer,
+    Overloaded,
+    RequestTimeout,
+    UpstreamTimeout,
+)
 from gproxy.core.histogram import NEAR, NEAR_END, bucket
 from gproxy.core.snapshot import Api
 from gproxy.shared import layout
@@ -33,6 +41,8 @@ _STATUSES = layout.ROW_STATUS_1XX - 1
 _TIMEOUTS = frozenset((RequestTimeout.code, UpstreamTimeout.code))
 #: what the gateway does on purpose, and as often as asked: the one reason is told when it begins
 _DELIBERATE = frozenset((CircuitOpen.code,))
+#: what is refused -> the counter of the API
+_REFUSED = {AccessDenied.code: layout.ROW_DENIED}
 #: what is the server's doing
 _SERVER_FAILURES = frozenset((BadUpstream.code, UpstreamTimeout.code, "response_broken"))
 #: what is a failure whatever the client was told: an API may have another answer for it
@@ -179,6 +189,8 @@ class Recorder:
             self._cells[self._bad_request] += 1
         elif exchange.code in _TIMEOUTS:
             self._cells[self._timeouts] += 1
+        elif exchange.code in _REFUSED and exchange.api is not None:
+            self.count_row(exchange.api.row, _REFUSED[exchange.code])
         if exchange.code in _DELIBERATE:
             return
         if status >= 500 or exchange.code in _FAILURES:

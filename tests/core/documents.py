@@ -92,7 +92,8 @@ def timeouts() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def header_edits() -> st.SearchStrategy[dict[str, Any]]:
-    fields = st.lists(st.tuples(header_names, header_values), unique_by=lambda pair: pair[0].lower(), max_size=3)
+    values = header_values.map(lambda text: text.replace("{", "{{").replace("}", "}}"))
+    fields = st.lists(st.tuples(header_names, values), unique_by=lambda pair: pair[0].lower(), max_size=3)
     return st.fixed_dictionaries({}, optional={"set": fields.map(dict), "add": fields.map(dict)})
 
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gproxy.core.headers import HeaderEdits
+from gproxy.core.headers import FilledEdits, HeaderEdits, has_variables, variables
 from gproxy.core.http1 import split_fields
+from tests.core.asked import Asked
 
 BLOCK = b"Host: a\r\nX-A: 1\r\nx-a: 2\r\nX-AB: 3\r\nB: X-A: 4\r\n"
 
@@ -67,3 +68,31 @@ def test_agrees_with_the_plain_rule(
     taken = {name.lower() for name in (*remove, *set)}
     expected = [field for field in fields if field[0].lower() not in taken] + [*set.items(), *add.items()]
     assert [(name.decode(), value.decode()) for name, value in split_fields(edited)] == expected
+
+
+def test_templates_without_variables_are_plain_edits() -> None:
+    given = {"set": {"B": "{{}}"}, "add": {"N": "x"}, "remove": ["x-a"]}
+    made = HeaderEdits.without_variables(given)
+    assert made is not None
+    assert made.apply(BLOCK) == b"Host: a\r\nX-AB: 3\r\nB: {}\r\nN: x\r\n"
+    assert HeaderEdits.without_variables({"set": {}, "add": {}, "remove": []}) is None
+    assert not has_variables(given)
+
+
+def test_values_are_made_of_the_request() -> None:
+    given = {"set": {"B": "{query.user} of {host}"}, "add": {"X-A": "{header.none}", "N": "", "M": "{method}"}}
+    made = FilledEdits.compile({**given, "remove": ["x-a"]})
+    assert made.apply(BLOCK, Asked()) == b"Host: a\r\nX-AB: 3\r\nB: 7 of api.example.com\r\nN: \r\nM: GET\r\n"
+    assert has_variables({**given, "remove": []})
+
+
+def test_edits_see_what_was_there_before_them() -> None:
+    made = FilledEdits.compile({"set": {"X-A": "{header.x-a}!"}, "add": {}, "remove": []})
+    assert made.apply(b"X-A: 1\r\n", Asked(fields={b"x-a": b"1"})) == b"X-A: 1!\r\n"
+
+
+def test_the_variables_of_a_value() -> None:
+    assert variables("{path.id} {{x}} {query.a|b}") == ("path.id", "query.a")
+    for text in ('{"a": 1}', "{x", "{nope}"):
+        with pytest.raises(ValueError, match=r"a brace that is only text is written twice"):
+            variables(text)

@@ -55,3 +55,12 @@ def test_responses_are_edited() -> None:
     edits.before(exchange)
     assert exchange.forward is None
     assert edits.after(exchange, b"HTTP/1.1 200 OK\r\nServer: x\r\n") == b"HTTP/1.1 200 OK\r\nX-Via: gproxy\r\n"
+
+
+def test_values_with_variables_are_made_for_each_request() -> None:
+    edits = made(request={"set": {"X-Method": "{method}"}}, response={"add": {"X-Path": "{path}"}})
+    assert edits is not None
+    exchange = Exchange()
+    edits.before(exchange)  # type: ignore[arg-type]
+    assert exchange.forward == LINES + b"X-Method: GET\r\n"
+    assert edits.after(exchange, b"HTTP/1.1 200 OK\r\n") == b"HTTP/1.1 200 OK\r\nX-Path: /\r\n"  # type: ignore[arg-type]

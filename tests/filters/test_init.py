@@ -5,6 +5,7 @@ import pytest
 
 from gproxy import filters
 from gproxy.core.model import Api, normalised
+from gproxy.core.snapshot import Hooks
 from gproxy.filters import hooks_for
 
 
@@ -38,7 +39,7 @@ def order(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def test_an_api_without_filters_runs_none() -> None:
-    assert hooks_for(document()) == ((), (), (), ())
+    assert hooks_for(document()) == Hooks()
 
 
 def test_edits_of_headers_are_a_filter() -> None:

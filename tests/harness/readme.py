@@ -74,7 +74,7 @@ def example_of(steps: Sequence[Step]) -> Path:
 def is_shown(said: str, shown: Sequence[str]) -> bool:
     """Say whether a command printed what is shown, apart from what always differs."""
     pattern = "".join(r"(?:.*\n)*" if line == "..." else re.escape(_still(line)) + r"\n" for line in shown)
-    lines = [_still(line.rstrip("\r")) for line in said.splitlines()]
+    lines = [_still(line.rstrip("\r")) for line in said.rstrip().splitlines()]
     return re.fullmatch(pattern, "".join(line + "\n" for line in lines)) is not None
 
 

@@ -193,6 +193,8 @@ _SAYS_MORE: dict[str, dict[str, object]] = {
     "rewrite": {"rewrite": "/y"},
     "request_headers": {"request_headers": {"set": {"A": "b"}}},
     "response_headers": {"response_headers": {"remove": ["A"]}},
+    "access": {"access": {"deny": ["192.0.2.1"]}},
+    "cors": {"cors": {"origins": ["*"]}},
     "rate_limit": {"rate_limit": {"rate": 1}},
     "max_concurrency": {"max_concurrency": 1},
     "queue": {"max_concurrency": 1, "queue": {"size": 1}},

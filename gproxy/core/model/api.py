@@ -4,12 +4,14 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from gproxy.core import grammar
+from gproxy.core import grammar, headers
 from gproxy.core.model.answers import DefaultResponse, Redirect
 from gproxy.core.model.base import MOST, HeaderEdits, Name, Part, Path, Priority, Set, Timeouts
+from gproxy.core.model.cors import Cors
+from gproxy.core.model.entry import Access
 from gproxy.core.model.protection import CircuitBreaker, Queue, RateLimit, Retry
 from gproxy.core.model.upgrade import Upgrade
-from gproxy.core.pattern import Form, Pattern
+from gproxy.core.model.variables import check_variables
 from gproxy.core.redirect import Location
 from gproxy.core.rewrite import Rewrite
 
@@ -57,6 +59,8 @@ class Api(Part):
     rewrite: Annotated[str, AfterValidator(_rewrite)] | None = None
     request_headers: HeaderEdits = HeaderEdits()
     response_headers: HeaderEdits = HeaderEdits()
+    access: Access | None = None
+    cors: Cors | None = None
     rate_limit: RateLimit | None = None
     max_concurrency: Annotated[int, Field(ge=0, le=MOST)] = 0
     queue: Queue | None = None
@@ -79,7 +83,6 @@ class Api(Part):
 
     @model_validator(mode="after")
     def _rewrites_what_it_has(self) -> Self:
-        pattern = Pattern.parse(self.path)
         used = {
             "rewrite": Rewrite.compile(self.rewrite).variables if self.rewrite else (),
             "redirect": Location.compile(self.redirect.location).variables if self.redirect else (),
@@ -87,13 +90,17 @@ class Api(Part):
         for at, node in enumerate(self.nodes):
             used[f"nodes[{at}].rewrite"] = Rewrite.compile(node.rewrite).variables if node.rewrite else ()
         for place, names in used.items():
-            for name in names:
-                if name.startswith("path.") and name[5:] not in pattern.names:
-                    raise ValueError(f"{place}: {self.path} has no variable {name[5:]}")
-                if name == "*" and pattern.form is not Form.PREFIX:
-                    raise ValueError(f"{place}: {self.path} has no * that could stand for something")
-                if name.isdigit() and int(name) > len(pattern.names):
-                    raise ValueError(f"{place}: {self.path} has no group {name}")
+            check_variables(place, names, self.path)
+        return self
+
+    @model_validator(mode="after")
+    def _edits_with_what_it_has(self) -> Self:
+        for way, edits in (("request_headers", self.request_headers), ("response_headers", self.response_headers)):
+            for text in (*edits.set.values(), *edits.add.values()):
+                names = headers.variables(text)
+                check_variables(way, names, self.path)
+                if way == "response_headers" and any(name.startswith("body.") for name in names):
+                    raise ValueError(f"{way}: the body of the request is gone when the response comes")
         return self
 
     @model_validator(mode="after")

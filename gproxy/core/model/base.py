@@ -4,7 +4,7 @@ from typing import Annotated, Final, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from gproxy.core import grammar
+from gproxy.core import grammar, headers
 from gproxy.core.pattern import Pattern
 
 #: Largest number of a limit: far above any use, far below what a counter cell holds.
@@ -23,6 +23,11 @@ def _path(text: str) -> str:
     return text
 
 
+def _template(text: str) -> str:
+    headers.variables(text)
+    return text
+
+
 T = TypeVar("T")
 Name = Annotated[str, AfterValidator(grammar.name)]
 HeaderName = Annotated[str, AfterValidator(grammar.header_name)]
@@ -30,6 +35,9 @@ HeaderValue = Annotated[str, AfterValidator(grammar.header_value)]
 HeaderFields = Annotated[dict[HeaderName, HeaderValue], AfterValidator(in_order)]
 Path = Annotated[str, AfterValidator(_path)]
 Priority = Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)]
+HeaderTemplates = Annotated[
+    dict[HeaderName, Annotated[HeaderValue, AfterValidator(_template)]], AfterValidator(in_order)
+]
 FileName = Annotated[str, AfterValidator(grammar.file_name)]
 Seconds = Annotated[float, Field(ge=0, le=MOST)]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -52,10 +60,13 @@ class Timeouts(Part):
 
 
 class HeaderEdits(Part):
-    """Edits of header fields, in the order remove, set (replaces the field), add (beside the field)."""
+    """Edits of header fields, in the order remove, set (replaces the field), add (beside the field).
 
-    set: HeaderFields = {}
-    add: HeaderFields = {}
+    Values may have variables, as in `rewrite`.
+    """
+
+    set: HeaderTemplates = {}
+    add: HeaderTemplates = {}
     remove: Set[HeaderName] = ()
 
     @model_validator(mode="after")

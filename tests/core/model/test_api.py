@@ -19,6 +19,8 @@ def test_an_api_with_every_default() -> None:
         "rewrite": None,
         "request_headers": edits,
         "response_headers": edits,
+        "access": None,
+        "cors": None,
         "rate_limit": None,
         "max_concurrency": 0,
         "queue": None,
@@ -44,6 +46,9 @@ def test_an_api_with_every_default() -> None:
         ("api", {**API, "nodes": [{"cluster": "a"}, {"cluster": "b"}]}, "at most 1"),
         ("api", {**API, "request_headers": {"set": {"X": "1"}, "remove": ["x"]}}, "already replaces"),
         ("api", {**API, "request_headers": {"set": {"X": "1", "x": "2"}}}, "listed twice"),
+        ("api", {**API, "request_headers": {"set": {"X": "{path.id}"}}}, "request_headers: /* has no variable id"),
+        ("api", {**API, "response_headers": {"add": {"X": "{body.id}"}}}, "the body of the request is gone"),
+        ("api", {**API, "response_headers": {"add": {"X": '{"a": 1}'}}}, "a brace that is only text is written twice"),
         ("api", {**API, "timeouts": {"total_s": -1}}, "greater than or equal to 0"),
     ],
 )
