@@ -48,6 +48,7 @@ class LogSection:
 
     level: str
     file: str
+    format: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ KEYS: Final = (
     Key("log", "level", values.one_of("debug", "info", "warning", "error"), "info",
         "debug, info, warning or error."),
     Key("log", "file", values.log_target("-"), "-", "Program log: - (standard error) or a path."),
+    Key("log", "format", values.one_of("text", "json"), "text",
+        "Of the program log: text or json, one object per line."),
 )  # fmt: skip
 
 

@@ -53,10 +53,12 @@ def main(arguments: Sequence[str] | None = None, roles: Mapping[str, str] = ROLE
     except StartError as error:
         if predecessor and predecessor.fail(error.problems):
             return 1
-        if loaded.log.file != "-":
+        is_on_stderr = loaded.log.file == "-"
+        if not is_on_stderr or loaded.log.format == "json":
             for problem in error.problems:
                 log.error(problem)
-        _say(error.problems)
+        if not is_on_stderr or loaded.log.format == "text":
+            _say(error.problems)
         return 1
 
 

@@ -59,6 +59,7 @@ class LogSection:
 
     level: str
     file: str
+    format: str
     access: str
     access_format: str
 
@@ -157,6 +158,8 @@ KEYS: Final = (
     Key("log", "level", values.one_of("debug", "info", "warning", "error"), "info",
         "debug, info, warning or error."),
     Key("log", "file", values.log_target("-"), "-", "Program log: - (standard error) or a path."),
+    Key("log", "format", values.one_of("text", "json"), "text",
+        "Of the program log: text or json, one object per line."),
     Key("log", "access", values.log_target("off", "-"), "off",
         "Access log: off, - (standard output) or a path."),
     Key("log", "access_format", values.one_of("json", "combined"), "json", "json or combined."),

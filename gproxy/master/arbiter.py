@@ -94,6 +94,7 @@ class Arbiter:
             logs.setup(settings, "master")
         except OSError as error:
             raise StartError(f"[log] file = {settings.log.file}: cannot be opened: {error.strerror}") from None
+        logs.catch_strays()
         try:
             run_dir.mkdir(parents=True, exist_ok=True)
             is_shared = self._predecessor is not None and pid_file.inherit(self._predecessor.pid_file_fd)

@@ -88,6 +88,7 @@ def _live(role: str, target: str, context: Context, become_child: Callable[[], N
             os._exit(code)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         name_process(role, context.slot)
+        logs.catch_strays()
         try:
             logs.setup(context.settings, role, context.slot)
         except OSError as error:

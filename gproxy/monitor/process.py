@@ -50,6 +50,7 @@ class _Handler(WSGIHandler):
 def run(context: Context) -> int:
     """Be the monitor until told to stop or the master is gone; returns the exit code."""
     hub = get_hub()
+    hub.print_exception = logs.stray  # type: ignore[method-assign, assignment]
     stopped = Event()
     prober = Prober(HealthCells(context.table), Announcer(context.table).tell)
     watch = Watch(context.table, context.settings.filters.extra)

@@ -110,6 +110,7 @@ class Process:
 
 def run(context: Context) -> int:
     """Be a worker; called in the child process after the fork."""
+    hub.print_exception = logs.stray  # type: ignore[method-assign, assignment]
     try:
         process = Process(context)
     except (OSError, FilterError) as error:

@@ -5,6 +5,7 @@ So the story can read the response at the same time: servers may answer early, o
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from gproxy.worker.upstream import Upstream, UpstreamBroken
 
 if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
+
+
+log = logging.getLogger(__name__)
 
 
 class _Abandoned(Exception):
@@ -66,11 +70,17 @@ class Upload:
             self.broken = True
             self._expect_answer(self._response_s)
         except (ClientGone, GatewayError) as error:
-            if not self._abandoned:
-                self._client.deadline = NEVER
-                hub.loop.run_callback(self._tell, error)
+            self._give_up(error)
+        except Exception:
+            log.exception("an upload failed", extra={"request_id": self._exchange.request_id.decode("ascii")})
+            self._give_up(GatewayError("The gateway failed to handle this request.", "see the traceback"))
         finally:
             del self._exchange  # it holds this upload: a cycle would keep both, and the body, until a collection
+
+    def _give_up(self, error: Exception) -> None:
+        if not self._abandoned:
+            self._client.deadline = NEVER
+            hub.loop.run_callback(self._tell, error)
 
     def _expect_answer(self, within_s: float) -> None:
         """Limit the wait for the answer (0: to the total time), unless it has come: its body has limits of its own."""

@@ -9,6 +9,7 @@ from gevent.event import Event
 
 from gproxy.shared import layout
 from gproxy.worker.deadlines import NEVER
+from gproxy.worker.upload import Upload
 from tests.worker.peer import WITHIN_S, Backend, Peer, eventually, response, settled
 from tests.worker.stage import Stage
 
@@ -295,3 +296,21 @@ def test_the_time_to_answer_runs_from_the_end_of_the_body(stage: Stage) -> None:
         client.send(b"ef")
         eventually(lambda: upstream.deadline != NEVER)
         assert upstream.deadline - monotonic() == pytest.approx(20, abs=1)
+
+
+def test_a_fault_of_ours_is_answered_and_logged_with_its_request(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Upload) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(Upload, "_pump", fail)
+    with Backend(Peer.rest) as backend:
+        stage.proxy_to(backend)
+        client = stage.connect()
+        client.send(LENGTH % (20, b""))
+        head, body = client.message()
+    problem = json.loads(body)
+    assert (head[9:12], problem["code"]) == (b"500", "internal_error")
+    (record,) = [record for record in caplog.records if record.message == "an upload failed"]
+    assert record.__dict__["request_id"] == problem["request_id"]
