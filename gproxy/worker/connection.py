@@ -88,7 +88,7 @@ class Client(Link):
                     self._end(exchange)
                     return
                 if not self.buffer:
-                    self._rest()
+                    self._rest(monotonic())
                     return
                 step = None
             runtime.next_turn.add(lambda: runtime.start(self.serve))
@@ -123,12 +123,12 @@ class Client(Link):
         """Take on an exchange of the short way in a borrowed greenlet, by `step`; only from callbacks of the loop."""
         self.runtime.start(partial(self.serve, exchange, step))
 
-    def answered(self) -> None:
+    def answered(self, now_s: float) -> None:
         """An exchange of the short way is over, and the connection stays."""
         if self.buffer:
             self.runtime.start(self.serve)
         else:
-            self._rest()
+            self._rest(now_s)
 
     def turn_away(self, error: GatewayError) -> None:
         """Answer a connection that is one too many, before it says anything."""
@@ -234,13 +234,13 @@ class Client(Link):
             return TargetTooLong(f"The request target is longer than {self.runtime.target_bytes} bytes.")
         return BadRequest("The request line is malformed.")
 
-    def _rest(self) -> None:
-        """Give the greenlet back and wait for the next request."""
+    def _rest(self, now_s: float) -> None:
+        """Wait for the next request, without a greenlet."""
         runtime = self.runtime
         self.busy = False
         if not self._armed:
             self.arm()
-        self.deadline = deadline = monotonic() + runtime.client_idle_s
+        self.deadline = deadline = now_s + runtime.client_idle_s
         if deadline < self.due:
             self.deadlines.enter(self, deadline)
 

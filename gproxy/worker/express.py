@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
 from gproxy.core.errors import GatewayError
@@ -180,14 +181,15 @@ class Express:
                 return
             client, response = exchange.client, head.head + data[end:]
             client.waits_for = None
-            upstream.pool.give(upstream, head.idle_s)
+            now_s = monotonic()
+            upstream.pool.give(upstream, head.idle_s, now_s)
             exchange.status, exchange.sent = head.status, len(response)
             sent = client.send_some(response)
             if sent != exchange.sent:
                 client.go_on(exchange, partial(client.send_rest, memoryview(response)[sent:]))
                 return
-            self._recorder.end(exchange)
-            client.answered()
+            self._recorder.end_whole(exchange, now_s)
+            client.answered(now_s)
         except Exception as error:  # the client has gone, or a fault of ours
             self.fail(exchange, error)
 

@@ -17,7 +17,7 @@ from gproxy.core.errors import (
     RequestTimeout,
     UpstreamTimeout,
 )
-from gproxy.core.histogram import NEAR, NEAR_END, bucket
+from gproxy.core.histogram import bucket_of
 from gproxy.core.snapshot import Api
 from gproxy.shared import layout
 
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_STATUSES = layout.ROW_STATUS_1XX - 1
+#: the outcome of an answer by the first digit of its status; 600 and more mean 5xx (RFC 9110 15)
+_OUTCOMES = tuple(layout.ROW_STATUS_1XX - 1 + min(max(digit, 1), 5) for digit in range(10))
 _TIMEOUTS = frozenset((RequestTimeout.code, UpstreamTimeout.code))
 #: what the gateway does on purpose, and as often as asked: the one reason is told when it begins
 _DELIBERATE = frozenset((CircuitOpen.code,))
@@ -100,8 +101,8 @@ class Recorder:
         server, api = exchange.server, exchange.api
         assert server is not None
         assert api is not None
-        outcome = _STATUSES + min(status // 100, 5) if status else ROW_UNANSWERED
-        self._count_row(exchange, server.row, outcome, bucket(int((monotonic() - exchange.attempted) * 1e6)))
+        outcome = _OUTCOMES[status // 100] if status else ROW_UNANSWERED
+        self._count_row(exchange, server.row, outcome, bucket_of(monotonic() - exchange.attempted))
         if not status:
             self.count_row(server.row, layout.ROW_FAILURES)
         self.count_row(server.row, layout.ROW_RETRIES)
@@ -117,8 +118,8 @@ class Recorder:
         if server is not None:
             took_s = (part.answered or monotonic()) - part.attempted
             is_gone = part.status == 499 and part.code
-            outcome = ROW_CLIENT_GONE if is_gone else _STATUSES + min(status // 100, 5) if status else ROW_UNANSWERED
-            self._count_row(part, server.row, outcome, bucket(int(took_s * 1e6)))
+            outcome = ROW_CLIENT_GONE if is_gone else _OUTCOMES[status // 100] if status else ROW_UNANSWERED
+            self._count_row(part, server.row, outcome, bucket_of(took_s))
             if part.code in _SERVER_FAILURES:
                 self.count_row(server.row, layout.ROW_FAILURES)
         if part.code and part.status >= 500 and part.code not in _DELIBERATE:
@@ -130,10 +131,9 @@ class Recorder:
         now, status, received, sent = monotonic(), exchange.status, exchange.received, exchange.sent
         if status == 101:
             now = exchange.answered  # how long a tunnel stays open says nothing of how fast anybody is
-        quarter = int((now - exchange.started) * 250_000)
-        index = NEAR[quarter] if quarter < NEAR_END else bucket(quarter * 4)
-        # A server's own 499 is an answer like others; 600 and more mean 5xx (RFC 9110 15).
-        outcome = ROW_CLIENT_GONE if status == 499 and exchange.code else _STATUSES + min(status // 100, 5)
+        index = bucket_of(now - exchange.started)
+        # A server's own 499 is an answer like others.
+        outcome = ROW_CLIENT_GONE if status == 499 and exchange.code else _OUTCOMES[status // 100]
         cells[self._active] -= 1
         cells[self._histogram + index] += 1
         cells[self._outcomes + outcome] += 1
@@ -147,9 +147,8 @@ class Recorder:
                 if exchange.code and not exchange.answered and status != 499:
                     outcome = ROW_UNANSWERED  # the status is the gateway's
                 # The time of a server ends with its response head: how fast a client takes the body is not its doing.
-                quarter = int(((exchange.answered or now) - exchange.attempted) * 250_000)
-                index = NEAR[quarter] if quarter < NEAR_END else bucket(quarter * 4)
-                self._count_row(exchange, server.row, outcome, index)
+                took_s = (exchange.answered or now) - exchange.attempted
+                self._count_row(exchange, server.row, outcome, bucket_of(took_s))
         if exchange.code:
             self._end_unusual(exchange, status)
         if self._access is not None:
@@ -161,8 +160,33 @@ class Recorder:
 
     def leave_row(self, exchange: Exchange, row: int, status: int) -> None:
         """Count such a request that is over; `status` 0: its client has left before there was an answer."""
-        outcome = _STATUSES + min(status // 100, 5) if status else ROW_CLIENT_GONE
-        self._count_row(exchange, row, outcome, bucket(int((monotonic() - exchange.started) * 1e6)))
+        outcome = _OUTCOMES[status // 100] if status else ROW_CLIENT_GONE
+        self._count_row(exchange, row, outcome, bucket_of(monotonic() - exchange.started))
+
+    def end_whole(self, exchange: Exchange, now_s: float) -> None:
+        """As `end`, for what went the short way: answered by the server, whose whole answer came at once."""
+        cells, rows, histograms = self._cells, self._rows, self._histograms
+        api, server, received, sent = exchange.api, exchange.server, exchange.received, exchange.sent
+        assert api is not None
+        assert server is not None
+        index = bucket_of(now_s - exchange.started)
+        outcome = _OUTCOMES[exchange.status // 100]
+        cells[self._active] -= 1
+        cells[self._histogram + index] += 1
+        cells[self._outcomes + outcome] += 1
+        cells[self._bytes_out] += sent
+        for row in (api.row, server.row):
+            base = rows + row * ROW_CELLS
+            cells[base] -= 1
+            cells[base + outcome] += 1
+            cells[base + ROW_BYTES_OUT] += sent
+            cells[histograms + row * HISTOGRAM_CELLS + index] += 1
+            if received:
+                cells[base + ROW_BYTES_IN] += received
+        if received:
+            cells[self._bytes_in] += received
+        if self._access is not None:
+            self._access(exchange)
 
     def note_idle(self, server: Server, connections: int) -> None:
         """Note how many connections to a server are open and wait."""

@@ -163,7 +163,7 @@ class Pool:
             upstream.close()
         return None
 
-    def give(self, upstream: Upstream, server_idle_s: int) -> None:
+    def give(self, upstream: Upstream, server_idle_s: int, now_s: float | None = None) -> None:
         """Keep a connection whose response is complete. `server_idle_s`: what the server said of its limit, or 0."""
         if len(self._idle) >= self._most_idle:
             upstream.close()
@@ -171,7 +171,7 @@ class Pool:
         if server_idle_s:
             self._idle_s = min(self._most_idle_s, max(_SHORTEST_S, server_idle_s * _SHARE))
         upstream.turn = now()
-        upstream.idle_since = since = monotonic()
+        upstream.idle_since = since = monotonic() if now_s is None else now_s
         upstream.deadline = deadline = since + self._idle_s
         if deadline < upstream.due:
             self.deadlines.enter(upstream, deadline)

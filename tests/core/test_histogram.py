@@ -16,6 +16,7 @@ from gproxy.core.histogram import (
     add_sparse,
     bounds,
     bucket,
+    bucket_of,
     percentile,
     percentiles,
     percentiles_ms,
@@ -48,6 +49,11 @@ def test_the_middle_of_a_bucket_is_close_to_all_it_counts(us: int) -> None:
 def test_the_table_of_short_times_says_the_same() -> None:
     for us in range(0, 4 * NEAR_END, 3):
         assert NEAR[us // 4] == bucket(us)
+
+
+@given(times)
+def test_times_in_seconds(us: int) -> None:
+    assert bucket_of((us + 0.5) / 1e6) == bucket(us)
 
 
 @pytest.mark.parametrize("index", [-1, BUCKETS])
