@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gproxy import settings_table
+from gproxy import entrances, settings_table
 from gproxy import settings_values as values
 from gproxy.settings_table import Key, Sections, SettingsError
 
@@ -31,6 +31,22 @@ class GproxySection:
     graceful_timeout_s: float
     hang_timeout_s: float
     trusted_proxies: tuple[Network, ...]
+    proxy_protocol: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSection:
+    """[tls]: addresses that speak TLS, and with which certificates. Empty `certificates` is the working directory."""
+
+    bind: tuple[str, ...]
+    certificates: Path
+    default_certificate: str
+    min_version: str
+    ciphers: str
+    client_certificates: str
+    client_ca_file: Path | None
+    redirect_bind: tuple[str, ...]
+    redirect_port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,7 @@ class TimeoutsSection:
     """[timeouts]: seconds, 0 means no limit."""
 
     head_s: float
+    handshake_s: float
     body_s: float
     client_idle_s: float
     connect_s: float
@@ -112,6 +129,7 @@ class Settings:
     """All settings of a node, checked. Sections and keys carry their INI names."""
 
     gproxy: GproxySection
+    tls: TlsSection
     store: StoreSection
     node: NodeSection
     log: LogSection
@@ -123,6 +141,7 @@ class Settings:
 
 SECTIONS: Final[Sections] = {
     "gproxy": GproxySection,
+    "tls": TlsSection,
     "store": StoreSection,
     "node": NodeSection,
     "log": LogSection,
@@ -144,7 +163,21 @@ KEYS: Final = (
     Key("gproxy", "hang_timeout_s", values.hang_seconds, "10",
         "A worker whose loop has stood still for so long is killed and replaced (0: never)."),
     Key("gproxy", "trusted_proxies", values.networks, "",
-        "Networks whose X-Forwarded-* and Forwarded headers are believed, comma list of CIDR."),
+        "Networks whose X-Forwarded-*, Forwarded and PROXY headers are believed, comma list of CIDR."),
+    Key("gproxy", "proxy_protocol", values.binds, "",
+        "Those of the public addresses on which every connection begins with a PROXY header, version 1 or 2."),
+    Key("tls", "bind", values.binds, "", "Public addresses that speak TLS, as [gproxy] bind."),
+    Key("tls", "certificates", values.path, "certificates",
+        "Folder of the certificates: NAME.crt or NAME.pem with NAME.key, or NAME/fullchain.pem with privkey.pem."),
+    Key("tls", "default_certificate", values.text, "",
+        "NAME for clients that ask for no host or an unknown one (empty: the first; none: they are refused)."),
+    Key("tls", "min_version", values.one_of("1.2", "1.3"), "1.2", "The oldest version of TLS: 1.2 or 1.3."),
+    Key("tls", "ciphers", values.text, "ECDHE+AESGCM:ECDHE+CHACHA20", "What TLS 1.2 may use, as OpenSSL writes it."),
+    Key("tls", "client_certificates", values.one_of("off", "optional", "required"), "off",
+        "Ask clients for certificates: off, optional or required."),
+    Key("tls", "client_ca_file", values.optional_path, "", "Certificates that clients are checked against (PEM)."),
+    Key("tls", "redirect_bind", values.binds, "", "Addresses without TLS that send every request to https."),
+    Key("tls", "redirect_port", values.port, "0", "Port that they send them to (0: that of the first [tls] bind)."),
     Key("store", "url", values.store_url, "sqlite:///run/gateway.db",
         "Configuration store: sqlite:///path (embedded) or etcd://host:port[,host:port]/prefix."),
     Key("store", "username", values.text, "", "etcd user name."),
@@ -171,6 +204,8 @@ KEYS: Final = (
         "Largest request body that is held in memory where its content matters, else 413 (0: no limit)."),
     Key("limits", "connections", values.whole, "0", "Most client connections per worker (0: no limit)."),
     Key("timeouts", "head_s", values.seconds, "10", "For a client to send a request head (0: no limit)."),
+    Key("timeouts", "handshake_s", values.seconds, "10",
+        "For a client's PROXY header and TLS handshake (0: no limit)."),
     Key("timeouts", "body_s", values.seconds, "30",
         "Between two pieces of a request body, and for either end to take some of what it is sent (0: no limit)."),
     Key("timeouts", "client_idle_s", values.seconds, "60",
@@ -203,6 +238,6 @@ def load(path: Path | None, overrides: Mapping[str, Mapping[str, str]] | None = 
     if path is None and DEFAULT_PATH.exists():
         path = DEFAULT_PATH
     settings = Settings(**settings_table.load(KEYS, SECTIONS, path, overrides))
-    if settings.control.bind in settings.gproxy.bind and not settings.control.bind.endswith(":0"):
-        raise SettingsError([f"[control] bind = {settings.control.bind}: is also one of [gproxy] bind"])
+    if found := list(entrances.problems(settings)):
+        raise SettingsError(found)
     return settings

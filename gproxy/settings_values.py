@@ -54,6 +54,14 @@ def whole(value: str) -> int:
     return int(value)
 
 
+def port(value: str) -> int:
+    """Parse a port number, 0 standing for none."""
+    number = whole(value)
+    if number > 65535:
+        raise ValueError("must be a port, 0 to 65535")
+    return number
+
+
 def seconds(value: str) -> float:
     """Parse a number of seconds, zero or more, fractions allowed."""
     try:
@@ -115,10 +123,8 @@ def items(value: str) -> list[str]:
 
 
 def binds(value: str) -> tuple[str, ...]:
-    """Parse one or more binds, each given once."""
+    """Parse any number of binds, each given once."""
     found = tuple(bind(item) for item in items(value))
-    if not found:
-        raise ValueError("must have at least one address")
     for item in found:
         if found.count(item) > 1 and not item.endswith(":0"):
             raise ValueError(f"has {item} twice")

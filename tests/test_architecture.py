@@ -28,17 +28,20 @@ MAY_IMPORT = {
     "gproxy.core": (),
     "gproxy.settings_values": (),
     "gproxy.settings_table": (),
-    "gproxy.settings": ("gproxy.settings_table", "gproxy.settings_values"),
+    "gproxy.settings": ("gproxy.settings_table", "gproxy.settings_values", "gproxy.entrances"),
+    "gproxy.entrances": ("gproxy.settings",),
     "gproxy.logs": ("gproxy.settings",),
     "gproxy.shared": ("gproxy.core",),
     "gproxy.role": ("gproxy.settings", "gproxy.shared"),
+    "gproxy.certificates": ("gproxy.core", "gproxy.settings", "gproxy.shared"),
     "gproxy.filters": ("gproxy.core",),
     "gproxy.store": ("gproxy.core",),
     "gproxy.worker": (
         *("gproxy.filters", "gproxy.shared", "gproxy.core", "gproxy.store.snapshot_file"),
-        *("gproxy.settings", "gproxy.logs", "gproxy.role"),
+        *("gproxy.settings", "gproxy.logs", "gproxy.role", "gproxy.entrances", "gproxy.certificates.bundle"),
     ),
     "gproxy.sync": (
+        "gproxy.certificates",
         "gproxy.store",
         "gproxy.shared",
         "gproxy.core",
@@ -51,10 +54,11 @@ MAY_IMPORT = {
         # Health checks connect to servers exactly as the workers do, and explanations are told by what serves.
         *("gproxy.store.snapshot_file", "gproxy.worker.connector", "gproxy.filters"),
         *("gproxy.worker.forwarded", "gproxy.worker.health", "gproxy.worker.view"),
+        "gproxy.certificates.bundle",
     ),
     "gproxy.master": (
         *("gproxy.shared", "gproxy.core.events", "gproxy.settings", "gproxy.settings_values"),
-        *("gproxy.logs", "gproxy.role"),
+        *("gproxy.logs", "gproxy.role", "gproxy.entrances"),
     ),
     "gproxy.ctl": ("gproxy.store", "gproxy.core", "gproxy.settings"),
     "gadmin": (
@@ -67,10 +71,11 @@ MAY_IMPORT = {
 }
 
 # What the master may import inside a function only: it runs in the child, after fork.
-LATE = {"gproxy.master": ("gproxy.worker", "gproxy.sync", "gproxy.monitor", "gproxy.filters")}
+LATE = {"gproxy.master": ("gproxy.worker", "gproxy.sync", "gproxy.monitor", "gproxy.filters", "gproxy.certificates")}
 
 # Outside library -> the only packages of ours that may import it.
 ONLY_IN = {
+    "cryptography": ("gproxy.certificates",),
     "mmap": ("gproxy.shared",),
     "sqlite3": ("gproxy.store",),
     "etcd3": ("gproxy.store",),
@@ -88,8 +93,8 @@ ONLY_IN = {
 
 # Starting point -> libraries that must stay out of that process, however many imports away.
 NEVER_LOADED = {
-    "gproxy.__main__": ("gevent", "geventhttpclient", "grpc", "pydantic", "sqlite3"),
-    "gproxy.worker.process": ("pydantic", "sqlite3", "grpc", "etcd3"),
+    "gproxy.__main__": ("gevent", "geventhttpclient", "grpc", "pydantic", "sqlite3", "cryptography", "ssl"),
+    "gproxy.worker.process": ("pydantic", "sqlite3", "grpc", "etcd3", "cryptography"),
     "gproxy.sync.process": ("gevent", "geventhttpclient"),
     "gproxy.ctl.__main__": ("gevent", "geventhttpclient"),
     "gadmin.__main__": ("gevent", "geventhttpclient"),

@@ -45,6 +45,15 @@ class AccessDenied(GatewayError):
     status, code = 403, "access_denied"
 
 
+class HttpsRequired(GatewayError):
+    """The request came to an address that only sends clients to https (RFC 9110 15.4.9); `location` is where."""
+
+    status, code = 308, "https_required"
+
+    def __init__(self, location: str) -> None:
+        super().__init__("This is served over https only.", headers=(("Location", location),))
+
+
 class NoRoute(GatewayError):
     """No API matches the request."""
 

@@ -39,6 +39,7 @@ HOP_BY_HOP = frozenset(
 #: fields that the gateway says itself; what a client claims counts only from a trusted proxy
 CLAIMS = frozenset(
     (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-request-id", b"x-real-ip")
+    + (b"client-cert", b"client-cert-chain", b"x-client-cert-subject", b"x-client-cert-fingerprint")
 )
 #: fields that nobody can take away by naming them in Connection
 _PROTECTED = frozenset(
@@ -58,7 +59,7 @@ class RequestFields:
 
     `host` is the routing key: lower case, without port. `forward` are the field lines for the backend, Host first,
     without hop-by-hop fields and claims. `length` is the body's size in bytes, 0 when there is none, -1 when chunked.
-    `claims` holds what the client says in X-Forwarded-*, Forwarded and X-Request-Id (values of repeated fields joined).
+    `claims` holds what the client says in the fields of CLAIMS (values of repeated fields joined).
     `upgrade` is what it wants to switch to (RFC 9110 7.8).
     """
 

@@ -1,11 +1,14 @@
 """What `gproxy -t` looks at beyond the settings' own form, leaving everything as it is."""
 
 import os
+import time
 from pathlib import Path
 
+from gproxy.entrances import entrances
 from gproxy.master.listen import probe
 from gproxy.master.pidfile import is_held
 from gproxy.settings import FiltersSection, Settings
+from gproxy.shared.vault import Vault
 
 
 def problems_here(settings: Settings) -> list[str]:
@@ -28,12 +31,24 @@ def problems_here(settings: Settings) -> list[str]:
             found.append(f"[store] {name} = {file}: cannot be read")
     found += _unloadable(settings.filters)
     is_running = is_held(run_dir)
-    binds = [("gproxy", bind) for bind in settings.gproxy.bind] + [("control", settings.control.bind)]
-    for section, bind in binds:
+    binds = [(entrance.key, entrance.bind) for entrance in entrances(settings)]
+    for key, bind in [*binds, ("[control] bind", settings.control.bind)]:
         refusal = probe(bind)
         if refusal and not (is_running and refusal.is_in_use):
-            found.append(f"[{section}] bind = {refusal}")
-    return found
+            found.append(f"{key} = {refusal}")
+    return found + (_bad_certificates(settings) if settings.tls.bind else [])
+
+
+def _bad_certificates(settings: Settings) -> list[str]:
+    from gproxy.certificates.keeper import Keeper
+
+    vault = Vault.create()
+    keeper = Keeper(settings.tls, vault, time.time())
+    keeper.look(time.time())
+    vault.close()
+    where = f"[tls] certificates = {settings.tls.certificates}"
+    found = [f"{where}: {problem.name}: {problem.reason}" for problem in keeper.bundle.problems]
+    return found or ([] if keeper.bundle.pairs else [f"{where}: there is no certificate"])
 
 
 def _unloadable(section: FiltersSection) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from gproxy.core.events import Event, Kind, ProcessCause, ProcessState, Thing
 from gproxy.master.child import MONITOR, SYNC, WORKER, Child, describe_exit, fork, is_running
-from gproxy.role import NO_SLOT, Context
+from gproxy.role import NO_SLOT, Context, TlsShare
 from gproxy.settings import Settings
 from gproxy.shared import layout
 from gproxy.shared.rings import RingWriter
@@ -43,6 +43,7 @@ class Place:
     role: str
     settings: Settings
     listeners: tuple[socket.socket, ...] = ()
+    tls: TlsShare | None = None
     child: Child | None = None
     failures: int = 0
     not_before_s: float = 0.0
@@ -141,7 +142,7 @@ class Crew:
             self._table.claim(slot)
         else:
             self._table.cells[_SIDE_HEARTBEATS[place.role]] = 0
-        context = Context(place.settings, self._table, slot, place.listeners, os.getpid())
+        context = Context(place.settings, self._table, slot, place.listeners, os.getpid(), place.tls)
         try:
             pid = fork(place.role, self._roles[place.role], context, lambda: self._become_child(place.listeners))
         except OSError as error:

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from gproxy.entrances import entrances
 from gproxy.master.child import WORKER
 from gproxy.master.crew import Place
 from gproxy.master.listen import Listener, ListenError, open_listener
+from gproxy.role import TlsShare
 from gproxy.settings import Settings
 
 
 class Unlistenable(Exception):
-    """Some binds cannot be opened: `problems` has one line for each."""
+    """Some binds cannot be opened, or there is no certificate for them: `problems` has one line for each."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -21,61 +23,83 @@ class Unlistenable(Exception):
 
 @dataclass(slots=True)
 class Generation:
-    """Settings with the listeners that they ask for (public ones in their order), and the workers that run them."""
+    """Settings with the listeners that they ask for (public ones in their order), and the workers that run them.
+
+    `tls` is None when no address speaks TLS.
+    """
 
     settings: Settings
     listeners: tuple[Listener, ...]
     control: Listener
+    tls: TlsShare | None = None
     workers: list[Place] = field(default_factory=list)
 
     @classmethod
-    def open(cls, settings: Settings, open_already: Sequence[tuple[str, Listener]] = ()) -> Self:
-        """Open the binds of the settings, taking over those of `open_already` (each with its section).
+    def open(
+        cls,
+        settings: Settings,
+        open_already: Sequence[tuple[str, Listener]] = (),
+        tls_before: TlsShare | None = None,
+    ) -> Self:
+        """Open the binds of the settings, taking over those of `open_already` (each with its key).
 
-        Raises Unlistenable with every bind that failed; then nothing that was opened here stays open.
+        `tls_before` is what an earlier generation speaks TLS with. Raises Unlistenable with everything that failed;
+        then nothing that was opened here stays open.
         """
         have = list(open_already)
         found, opened, problems = [], [], []
-        for section, bind in _wanted(settings):
+        for key, bind in _wanted(settings):
             same = [pair for pair in have if pair[1].bind == bind and pair[1].is_in_place()]
-            if same:  # port 0 may stand in both sections: each keeps its own
-                pair = min(same, key=lambda pair: pair[0] != section)
+            if same:  # port 0 may stand in several sections: each keeps its own
+                pair = min(same, key=lambda pair: pair[0] != key)
                 have.remove(pair)
                 found.append(pair[1])
                 continue
             try:
                 listener = open_listener(bind)
             except ListenError as error:
-                problems.append(f"[{section}] bind = {error}")
+                problems.append(f"{key} = {error}")
                 continue
             opened.append(listener)
             found.append(listener)
+        tls = None
+        if settings.tls.bind:
+            from gproxy.master.tls import CannotSpeakTls, share_for  # a master without TLS has no use for it
+
+            try:
+                tls = share_for(settings.tls, tls_before)
+            except (CannotSpeakTls, OSError) as error:
+                problems.append(str(error))
         if problems:
             for listener in opened:
                 listener.close()
+            if tls is not None:
+                tls.vault.close()
             raise Unlistenable(problems)
-        made = cls(settings, tuple(found[:-1]), found[-1])
+        made = cls(settings, tuple(found[:-1]), found[-1], tls)
         made.workers = [made.worker_place() for _ in range(settings.gproxy.workers)]
         return made
 
     def by_section(self) -> list[tuple[str, Listener]]:
-        """Return each listener with the section that asks for it."""
-        return [*(("gproxy", listener) for listener in self.listeners), ("control", self.control)]
+        """Return each listener with the key of the section that asks for it."""
+        return list(zip((key for key, _ in _wanted(self.settings)), self.all_listeners(), strict=True))
 
     def all_listeners(self) -> list[Listener]:
         """Return the public listeners and the control one."""
         return [*self.listeners, self.control]
 
     def close_unless_in(self, other: Self | None) -> None:
-        """Close the listeners that another generation does not use."""
+        """Close the listeners that another generation does not use, and forget the keys of the certificates."""
         kept = [id(listener) for listener in other.all_listeners()] if other else []
         for listener in self.all_listeners():
             if id(listener) not in kept:
                 listener.close()
+        if self.tls is not None:
+            self.tls.vault.close()
 
     def worker_place(self) -> Place:
         """Return a vacant place for one more worker."""
-        return Place(WORKER, self.settings, self.sockets())
+        return Place(WORKER, self.settings, self.sockets(), self.tls)
 
     def sockets(self) -> tuple[socket.socket, ...]:
         """Return the public listening sockets."""
@@ -83,4 +107,5 @@ class Generation:
 
 
 def _wanted(settings: Settings) -> list[tuple[str, str]]:
-    return [*(("gproxy", bind) for bind in settings.gproxy.bind), ("control", settings.control.bind)]
+    public = ((entrance.key, entrance.bind) for entrance in entrances(settings))
+    return [*public, ("[control] bind", settings.control.bind)]

@@ -146,8 +146,9 @@ class Node:
     def tend_sides(self) -> None:
         """Make places for sync and monitor if they are wanted and earlier ones are gone: there is one of each."""
         if self._wants_sides and not self.sides and self.sides_are_gone():
-            settings = self.generation.settings
-            self.sides = [Place(SYNC, settings), Place(MONITOR, settings, (self.generation.control.socket,))]
+            settings, tls = self.generation.settings, self.generation.tls
+            control = (self.generation.control.socket,)
+            self.sides = [Place(SYNC, settings, tls=tls), Place(MONITOR, settings, control, tls)]
             self.crew.places[:0] = self.sides  # started first: workers wait for what sync finds
 
     def remove_sides(self, now_s: float) -> None:
@@ -160,7 +161,7 @@ class Node:
     def renew_sides(self, now_s: float) -> None:
         """Replace sync and monitor by new ones with the settings of the running generation."""
         for side in self.sides:
-            side.settings = self.generation.settings
+            side.settings, side.tls = self.generation.settings, self.generation.tls
             if side.role == MONITOR:
                 side.listeners = (self.generation.control.socket,)
             if side.child:

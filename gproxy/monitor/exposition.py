@@ -43,6 +43,10 @@ _SLOT_COUNTERS: Final = (
     ("upstream_reused", layout.UPSTREAM_REUSED, "Requests over connections that were open already."),
     ("upstream_resends", layout.RESENDS, "Requests sent again because such a connection had just been closed."),
     ("tunnels", layout.TUNNELS, "Connections that became tunnels (WebSocket and others)."),
+    ("tls_handshakes", layout.HANDSHAKES, "TLS handshakes with clients."),
+    ("tls_resumed", layout.RESUMED, "Those of them that took an earlier session up again."),
+    ("tls_failed", layout.FAILED_HANDSHAKES, "TLS handshakes that failed."),
+    ("slow_handshakes", layout.SLOW_HANDSHAKES, "Connections that took too long for PROXY header and handshake."),
     ("log_lines_dropped", layout.LOG_DROPPED, "Lines of the access log that could not be written in time."),
 )
 

@@ -89,6 +89,11 @@ RESENDS: Final = 22
 REFUSED_CONNECTIONS: Final = 23
 LOG_DROPPED: Final = 24
 TUNNELS: Final = 44
+# TLS with clients.
+HANDSHAKES: Final = 40
+RESUMED: Final = 41  # those of them that took an earlier session up again
+FAILED_HANDSHAKES: Final = 42
+SLOW_HANDSHAKES: Final = 43
 SLOT_CELLS: Final = 64
 
 #: Every request ends in exactly one of these, so their sum is the number of requests that are over.
@@ -113,6 +118,10 @@ COUNTER_NAMES: Final = {
     "refused_connections": REFUSED_CONNECTIONS,
     "log_dropped": LOG_DROPPED,
     "tunnels": TUNNELS,
+    "tls_handshakes": HANDSHAKES,
+    "tls_resumed": RESUMED,
+    "tls_failed": FAILED_HANDSHAKES,
+    "slow_handshakes": SLOW_HANDSHAKES,
 }
 
 # STATE values.

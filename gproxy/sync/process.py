@@ -19,6 +19,7 @@ from gproxy.store.base import StoreError
 from gproxy.store.open import BadStoreUrl, canonical
 from gproxy.store.snapshot_file import FILE_NAME
 from gproxy.sync.adopt import Adopter
+from gproxy.sync.certificates import Certificates
 from gproxy.sync.fleet import Fleet
 from gproxy.sync.lookout import Lookout
 from gproxy.sync.publish import Publisher
@@ -54,6 +55,7 @@ def run(context: Context) -> int:
     # A node that has never run makes its embedded store; one that has must not take a lost store for an empty one.
     source = Source(settings.store.url, not publisher.has_last_good, Access.of(settings.store), Adopter(context.table))
     registrar = Registrar(context)
+    certificates = Certificates(context)
     fleet = Fleet(context.table, registrar.id)
     try:
         while _goes_on(received, context.master_pid):
@@ -64,6 +66,7 @@ def run(context: Context) -> int:
             else:
                 publisher.flush(time.monotonic())
             publisher.announce_last_good()
+            certificates.look(time.monotonic())
             if source.is_following:
                 cells[layout.STORE_SEEN_MS] = time.time_ns() // 1_000_000
             cells[layout.SYNC_STATE] = _state(source, publisher)

@@ -45,16 +45,17 @@ class Client(Link):
     """One accepted connection. `buffer` holds bytes that were read and belong to the next request.
 
     `busy`: a greenlet serves it. `owes_body`: the body of the request in flight has not all arrived. `waits_for` is
-    what the request in flight may be parked on.
+    what the request in flight may be parked on. `desk` takes its requests.
     """
 
-    __slots__ = ("buffer", "busy", "gone", "lingers", "origin", "owes_body", "runtime", "waits_for")
+    __slots__ = ("buffer", "busy", "desk", "gone", "lingers", "origin", "owes_body", "runtime", "waits_for")
     broken = ClientGone
 
     def __init__(self, sock: socket.socket, origin: Origin, runtime: Runtime) -> None:
         super().__init__(sock, runtime.deadlines)
         self.runtime = runtime
         self.origin = origin
+        self.desk = runtime.desk
         self.buffer = b""
         self.busy = False
         self.gone = False
@@ -83,7 +84,7 @@ class Client(Link):
                         if exchange is None:
                             self.close()
                             return
-                        runtime.handle(exchange)
+                        self.desk.handle(exchange)
                 if not exchange.keeps_alive or self.gone:
                     self._end(exchange)
                     return
@@ -113,9 +114,8 @@ class Client(Link):
                 self.buffer = b""
             if self.buffer:
                 self.busy = True
-                runtime = self.runtime
-                if not runtime.express.begin(self):
-                    runtime.start(self.serve)
+                if not self.desk.begin(self):
+                    self.runtime.start(self.serve)
             else:
                 self.close()
 
@@ -140,7 +140,7 @@ class Client(Link):
         except ClientGone:
             self.close()
 
-    def timed_out(self) -> GatewayError:
+    def timed_out(self) -> Exception:
         """Return what a client that is too slow is told."""
         return RequestTimeout("The request took too long to arrive.")
 
@@ -167,9 +167,7 @@ class Client(Link):
         """Close in a way that a client cannot take for the end of a response (reset)."""
         if self.closed:
             return
-        sock = self.wire
-        assert isinstance(sock, socket.socket)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.close()
 
     def _receive(self) -> Exchange | None:

@@ -76,7 +76,7 @@ class TlsConnector(Connector, SSLConnectionPool):
         sock.settimeout(0)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return TlsWire(sock)
+        return TlsWire(sock, sock._sslobj)  # type: ignore[attr-defined]
 
     def _connect_socket(self, sock: Any, address: Any) -> gevent.ssl.SSLSocket:
         sock.connect(address)

@@ -17,16 +17,27 @@ if TYPE_CHECKING:
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+#: what a trusted proxy says of its client's certificate, as it is passed on
+_IDENTITY = {name: name.title() for name in (b"client-cert", b"x-client-cert-subject", b"x-client-cert-fingerprint")}
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=\-]{1,128}")
 
 
 class Origin(NamedTuple):
-    """What is the same for every request from one address. `lines` are its field lines, open at the end."""
+    """What is the same for every request of a connection. `lines` are its field lines, open at the end.
+
+    `identity` are those that tell who the client is by its certificate.
+    """
 
     ip: bytes
     is_trusted: bool
     node: bytes
     lines: bytes
+    scheme: bytes
+    identity: bytes
+
+    def over_tls(self, identity: bytes) -> Origin:
+        """Return the same for a client that speaks TLS and has shown this identity."""
+        return _origin(self.ip, self.node, self.is_trusted, b"https", identity)
 
 
 @lru_cache(maxsize=4096)
@@ -48,9 +59,10 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return address
 
 
-def _origin(ip: bytes, node: bytes, is_trusted: bool) -> Origin:
-    lines = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nVia: 1.1 gproxy\r\nForwarded: for=%b;proto=http"
-    return Origin(ip, is_trusted, node, lines % (ip, node))
+@lru_cache(maxsize=4096)
+def _origin(ip: bytes, node: bytes, is_trusted: bool, scheme: bytes = b"http", identity: bytes = b"") -> Origin:
+    lines = b"%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nVia: 1.1 gproxy\r\nForwarded: for=%b;proto=%b"
+    return Origin(ip, is_trusted, node, lines % (identity, ip, scheme, node, scheme), scheme, identity)
 
 
 def upstream_fields(exchange: Exchange) -> bytes:
@@ -65,22 +77,27 @@ def upstream_fields(exchange: Exchange) -> bytes:
 
 
 def _with_claims(exchange: Exchange, claims: Mapping[bytes, bytes]) -> bytes:
-    """The same with a trusted proxy's claims kept and its address appended, and without a host if there is none."""
+    """The same with a trusted proxy's claims kept and its address appended, and without a host if there is none.
+
+    What it says of a certificate is about the client behind it, so its own certificate is not told.
+    """
     fields, origin = exchange.fields, exchange.client.origin
     chain, forwarded = claims.get(b"x-forwarded-for"), claims.get(b"forwarded")
-    element = b"for=%b;proto=http" % origin.node
+    element = b"for=%b;proto=%b" % (origin.node, origin.scheme)
     if fields.host_value:
         element += b';host="%b"' % fields.host_value
     host = claims.get(b"x-forwarded-host", fields.host_value)
     lines = [
         b"X-Forwarded-For: " + (b"%b, %b" % (chain, origin.ip) if chain else origin.ip),
-        b"X-Forwarded-Proto: " + claims.get(b"x-forwarded-proto", b"http"),
+        b"X-Forwarded-Proto: " + claims.get(b"x-forwarded-proto", origin.scheme),
         *([b"X-Forwarded-Host: " + host] if host else ()),
+        *([b"%b: %b" % (_IDENTITY[name], claims[name]) for name in _IDENTITY if name in claims]),
         b"Via: 1.1 gproxy",
         b"Forwarded: " + (b"%b, %b" % (forwarded, element) if forwarded else element),
         b"X-Request-Id: " + exchange.request_id,
     ]
-    return fields.forward + b"\r\n".join(lines) + b"\r\n"
+    identity = b"" if any(name in claims for name in _IDENTITY) else origin.identity
+    return fields.forward + identity + b"\r\n".join(lines) + b"\r\n"
 
 
 def claimed_request_id(exchange: Exchange) -> bytes | None:

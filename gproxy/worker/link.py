@@ -114,6 +114,15 @@ class Link:
         self.reader = getcurrent()
         switch(hub)
 
+    def wait_writable(self) -> None:
+        """Park until the peer takes bytes again."""
+        wait = self._write_wait = _WriteWait(self)
+        try:
+            wait.park()
+        finally:
+            self._write_wait = None
+            wait.close()
+
     def send(self, data: bytes | memoryview) -> None:
         """Write all of `data`, parking as long as the peer does not take it."""
         sent = self.send_some(data)

@@ -9,6 +9,7 @@ import signal
 from time import monotonic
 
 from gproxy import logs
+from gproxy.entrances import entrances
 from gproxy.filters.extra import FilterError
 from gproxy.role import EXIT_BOOT_FAILED, Context
 from gproxy.shared import layout
@@ -87,6 +88,8 @@ class Process:
             self._cells[self._base + layout.HEARTBEAT] = now_ms()
             self._cells[self._base + layout.LOOP_LAG_US] = self._lag.worst_us
             self._runtime.look_for_peers()
+            if self._runtime.termination is not None:
+                self._runtime.termination.look()
             self._runtime.count_idle()
             if os.getppid() != self._context.master_pid:
                 self.drain()
@@ -103,7 +106,8 @@ class Process:
         return bool(self._cells[layout.SYNC_STATE] == layout.SYNC_NOTHING)
 
     def _accept(self) -> None:
-        self._acceptors = [Acceptor(listener, self._runtime) for listener in self._context.listeners]
+        ways_in = zip(self._context.listeners, entrances(self._context.settings), strict=True)
+        self._acceptors = [Acceptor(listener, self._runtime, entrance) for listener, entrance in ways_in]
         self._cells[self._base + layout.HEARTBEAT] = now_ms()
         self._cells[self._base + layout.STATE] = layout.STATE_ACCEPTING
 

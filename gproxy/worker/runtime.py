@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenlet import getcurrent, greenlet
 
@@ -35,6 +35,8 @@ from gproxy.worker.upstream import Pool
 if TYPE_CHECKING:
     from gproxy.role import Context
     from gproxy.worker.connection import Client
+    from gproxy.worker.exchange import Exchange
+    from gproxy.worker.termination import Termination
     from gproxy.worker.tunnel import Tunnel
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,13 @@ DRAIN_IDLE_S = 1.0
 Task = Callable[[], None]
 
 
+class Desk(NamedTuple):
+    """Who takes the requests of a connection: the short way, which may decline, and the story."""
+
+    begin: Callable[[Client], bool]
+    handle: Callable[[Exchange], None]
+
+
 class Runtime:
     """The worker's state.
 
@@ -66,9 +75,15 @@ class Runtime:
         self.target_bytes, self.body_bytes = limits.target_bytes or NO_LIMIT, limits.body_bytes
         self.buffered_bytes = limits.buffered_body_bytes or NO_LIMIT
         self.head_s = timeouts.head_s or NEVER
+        self.handshake_s = timeouts.handshake_s or NEVER
         self.client_idle_s = timeouts.client_idle_s or NEVER
         self._upstream_idle_s = timeouts.upstream_idle_s or NEVER
         self.deadlines = Deadlines(timeouts.body_s)
+        self.termination: Termination | None = None
+        if context.tls is not None:
+            from gproxy.worker.termination import Termination  # a worker without TLS has no use for it
+
+            self.termination = Termination(context.settings.tls, context.tls)
         self.snapshot: Snapshot | None = None
         self.health = HealthView(context.table)
         self.loads = Loads(context.table, context.slot)
@@ -103,6 +118,7 @@ class Runtime:
         gateway = Gateway(self, self.recorder, carrier)
         self.handle, self.go_on, self.refuse = gateway.handle, gateway.go_on, gateway.refuse
         self.express = Express(self, self.recorder, carrier)
+        self.desk = Desk(self.express.begin, self.handle)
 
     # -- greenlets ---------------------------------------------------------------------------------------------
 

@@ -11,12 +11,16 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from gproxy.core.errors import Overloaded
+from gproxy.entrances import redirect_port
 from gproxy.shared import layout
+from gproxy.worker.arrival import Arrival
 from gproxy.worker.connection import Client
 from gproxy.worker.forwarded import origin
 from gproxy.worker.link import READ, WOULD_BLOCK, hub
+from gproxy.worker.redirect import redirecting_desk
 
 if TYPE_CHECKING:
+    from gproxy.entrances import Entrance
     from gproxy.worker.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -29,11 +33,15 @@ _PAUSE_S = 0.1
 
 
 class Acceptor:
-    """Takes connections from one listening socket until it is stopped."""
+    """Takes connections from one listening socket, which is that of `entrance`, until it is stopped."""
 
-    def __init__(self, listener: socket.socket, runtime: Runtime) -> None:
+    def __init__(self, listener: socket.socket, runtime: Runtime, entrance: Entrance) -> None:
         self._listener = listener
         self._runtime = runtime
+        self._new = Arrival if entrance.speaks_tls else Client
+        self._desk = runtime.desk
+        if entrance.redirects:
+            self._desk = redirecting_desk(redirect_port(runtime.settings), runtime)
         self._trusted = runtime.settings.gproxy.trusted_proxies
         self._limit = runtime.settings.limits.connections
         self._watcher = hub.loop.io(listener.fileno(), READ)
@@ -87,7 +95,8 @@ class Acceptor:
         sock.setblocking(False)
         runtime = self._runtime
         ip = "" if sock.family == socket.AF_UNIX else address[0]
-        client = Client(sock, origin(ip, self._trusted), runtime)
+        client = self._new(sock, origin(ip, self._trusted), runtime)
+        client.desk = self._desk
         runtime.admit(client)
         if self._limit and len(runtime.clients) > self._limit:
             runtime.start(lambda: self._turn_away(client))

@@ -5,8 +5,10 @@ gevent's SSLSocket waits cooperatively; a link wants the plain non-blocking obje
 
 from __future__ import annotations
 
+import socket
 import ssl
 from functools import lru_cache
+from typing import Any
 
 import gevent.ssl
 
@@ -32,21 +34,26 @@ def client_context(tls: Tls) -> ssl.SSLContext:
 
 
 class TlsWire:
-    """A non-blocking TLS connection; WantRead and WantWrite say what the link has to wait for."""
+    """A non-blocking TLS connection; WantRead and WantWrite say what the link has to wait for.
 
-    __slots__ = ("_tls", "pending", "recv", "send", "sock")
+    `sock` holds the descriptor, `tls` is Python's own object for what goes over it.
+    """
 
-    def __init__(self, sock: gevent.ssl.SSLSocket) -> None:
+    __slots__ = ("__weakref__", "_read", "pending", "send", "sock", "tls")
+
+    def __init__(self, sock: socket.socket, tls: Any) -> None:
         self.sock = sock
-        self._tls = sock._sslobj  # type: ignore[attr-defined]
+        self.tls = tls
         #: number of decrypted bytes that wait although the descriptor is silent
-        self.pending = self._tls.pending
-        self.send = self._tls.write
-        self.recv = self._recv
+        self.pending = tls.pending
+        #: takes all or nothing: what it refused it must be given again as it was
+        self.send = tls.write
+        self._read = tls.read
 
-    def _recv(self, size: int) -> bytes:
+    def recv(self, size: int) -> bytes:
+        """Return up to `size` decrypted bytes of one record; b"" after close_notify."""
         try:
-            data: bytes = self._tls.read(size)
+            data: bytes = self._read(size)
         except ssl.SSLZeroReturnError:
             return b""  # close_notify: an honest end, unlike a bare end of the TCP stream
         return data
@@ -54,10 +61,14 @@ class TlsWire:
     def recv_into(self, buffer: memoryview) -> int:
         """Fill `buffer` with decrypted bytes; 0 after close_notify."""
         try:
-            count: int = self._tls.read(len(buffer), buffer)
+            count: int = self._read(len(buffer), buffer)
         except ssl.SSLZeroReturnError:
             return 0
         return count
+
+    def setsockopt(self, level: int, option: int, value: bytes) -> None:
+        """Set an option of the TCP connection."""
+        self.sock.setsockopt(level, option, value)
 
     def fileno(self) -> int:
         """Return the descriptor to watch."""

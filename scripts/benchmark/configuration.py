@@ -18,12 +18,14 @@ class Setup:
     """What a running set of proxies is configured for; workloads with equal setups share one set.
 
     `apis` is the number of path prefixes `/service-N/`, 0 for one that takes every path. `is_slow` puts the
-    backend that answers after 20 ms behind the proxies. `is_fresh` asks for proxies that did nothing yet.
+    backend that answers after 20 ms behind the proxies. `is_fresh` asks for proxies that did nothing yet. `speaks_tls`:
+    clients speak TLS, with the certificate in the folder `certificates` of each proxy.
     """
 
     apis: int = 0
     is_slow: bool = False
     is_fresh: bool = False
+    speaks_tls: bool = False
 
     @property
     def prefixes(self) -> list[str]:
@@ -71,6 +73,8 @@ def nginx_backend(folder: Path, ports: tuple[int, int]) -> str:
 def nginx(folder: Path, port: int, servers: tuple[int, int], setup: Setup) -> str:
     """Return the configuration of nginx as proxy."""
     locations = "\n".join(f"    location {prefix} {{ proxy_pass http://backend; }}" for prefix in setup.prefixes)
+    pair = f"{folder}/certificates/bench"
+    tls = f"ssl_certificate {pair}.crt; ssl_certificate_key {pair}.key;" if setup.speaks_tls else ""
     return f"""{nginx_head(folder)}
   upstream backend {{
     server 127.0.0.1:{servers[0]};
@@ -84,7 +88,8 @@ def nginx(folder: Path, port: int, servers: tuple[int, int], setup: Setup) -> st
   proxy_set_header Host $http_host;
   proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} {"ssl" if setup.speaks_tls else ""} backlog=4096;
+    {tls}
 {locations}
   }}
 }}
@@ -94,6 +99,7 @@ def nginx(folder: Path, port: int, servers: tuple[int, int], setup: Setup) -> st
 def haproxy(folder: Path, port: int, servers: tuple[int, int], setup: Setup) -> tuple[str, str]:
     """Return the configuration of haproxy and the content of the map file `folder/paths.map`."""
     choose = f"use_backend %[path,map_beg({folder}/paths.map)]" if setup.apis else "default_backend all"
+    tls = f"ssl crt {folder}/all.pem" if setup.speaks_tls else ""
     text = f"""
 global
   nbthread 1
@@ -108,7 +114,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend main
-  bind 127.0.0.1:{port} backlog 4096
+  bind 127.0.0.1:{port} backlog 4096 {tls}
   {choose}
 backend all
   balance roundrobin
@@ -118,13 +124,17 @@ backend all
     return text, "".join(f"{prefix} all\n" for prefix in setup.prefixes)
 
 
-def gproxy_settings(folder: Path, port: int) -> str:
+def gproxy_settings(folder: Path, port: int, setup: Setup) -> str:
     """Return the INI of gproxy."""
+    bind = f"127.0.0.1:{port}"
     return f"""
 [gproxy]
-bind = 127.0.0.1:{port}
+bind = {"" if setup.speaks_tls else bind}
 workers = 1
 run_dir = {folder}/run
+[tls]
+bind = {bind if setup.speaks_tls else ""}
+certificates = {folder}/certificates
 [store]
 url = sqlite:///{folder}/gateway.db
 [log]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.benchmark import configuration
+from scripts.benchmark import certificate, configuration
 from scripts.benchmark.configuration import Setup
 from scripts.benchmark.process import BenchError, cores, wait_until_serving
 from scripts.processes import descendants, free_ports, started
@@ -68,10 +68,12 @@ def running(
 @contextlib.contextmanager
 def start(wanted: Wanted) -> Iterator[Contender]:
     """Run one proxy; it serves when this yields."""
+    if wanted.setup.speaks_tls:
+        certificate.write(wanted.folder / "certificates")
     is_custom = wanted.name == "gproxy" and "{port}" in wanted.program
     command = custom_command(wanted) if is_custom else COMMANDS[wanted.name](wanted)
     with started(command, wanted.log, cores()[0]) as process:
-        wait_until_serving(process, wanted.port, wanted.probe, wanted.log)
+        wait_until_serving(process, wanted.port, wanted.probe, wanted.log, wanted.setup.speaks_tls)
         family = tuple(child.pid for child in descendants(process.pid))
         if is_custom:
             yield Contender(wanted.name, wanted.port, (process.pid, *family))
@@ -106,7 +108,7 @@ def gproxy_command(wanted: Wanted) -> list[str]:
     """Write gproxy's settings, apply the objects to its store and return its command."""
     folder = wanted.folder
     settings, objects = folder / "gproxy.ini", folder / "objects.json"
-    settings.write_text(configuration.gproxy_settings(folder, wanted.port))
+    settings.write_text(configuration.gproxy_settings(folder, wanted.port, wanted.setup))
     objects.write_text(configuration.gproxy_objects(wanted.servers, wanted.setup))
     ctl = Path(wanted.program).with_name("gproxyctl")
     command = [str(ctl), "--store", f"sqlite:///{folder}/gateway.db", "apply", "-f", str(objects)]

@@ -4,6 +4,7 @@ import functools
 import os
 import resource
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Sequence
@@ -54,13 +55,25 @@ def rss_bytes(pid: int) -> int:
     return int(psutil.Process(pid).memory_info().rss)
 
 
-def wait_until_serving(process: subprocess.Popen[bytes], port: int, path: str, log: Path) -> None:
+def connect(port: int, speaks_tls: bool) -> socket.socket:
+    """Open a connection to a proxy; whose certificate it shows is no matter. Raises OSError."""
+    connection = socket.create_connection(("127.0.0.1", port), 5)
+    if not speaks_tls:
+        return connection
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(connection)
+
+
+def wait_until_serving(
+    process: subprocess.Popen[bytes], port: int, path: str, log: Path, speaks_tls: bool = False
+) -> None:
     """Return once a GET is answered 200; raises BenchError with the log's end when it never is."""
     request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode()
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with socket.create_connection(("127.0.0.1", port), 5) as connection:
+            with connect(port, speaks_tls) as connection:
                 connection.sendall(request)
                 if connection.recv(65536).startswith((b"HTTP/1.1 200", b"HTTP/1.0 200")):
                     return

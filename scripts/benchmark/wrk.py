@@ -29,7 +29,7 @@ def command(wrk: str, workload: Workload, port: int, seconds: float, script: Pat
         *("--duration", f"{seconds:.0f}s"),
         *(["--script", str(script)] if script else []),
         *(["--header", "Connection: close"] if workload.closes else []),
-        f"http://127.0.0.1:{port}{workload.path}",
+        f"{'https' if workload.setup.speaks_tls else 'http'}://127.0.0.1:{port}{workload.path}",
     ]
 
 

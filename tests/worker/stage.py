@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gproxy.certificates.keeper import Keeper
 from gproxy.core.backends import Timeouts
 from gproxy.core.http1 import parse_request_fields
 from gproxy.core.snapshot import Snapshot, SnapshotBuilder
+from gproxy.entrances import entrances
 from gproxy.filters import Factory, hooks_for
-from gproxy.role import Context
+from gproxy.role import Context, TlsShare
 from gproxy.settings import Settings, load
 from gproxy.shared import layout
 from gproxy.shared.table import Table
+from gproxy.shared.vault import Vault
 from gproxy.worker.connection import Client
 from gproxy.worker.deadlines import TICK_S
 from gproxy.worker.exchange import Exchange
@@ -55,7 +60,7 @@ def in_loop(task: Callable[[], object]) -> None:
 
 
 class Stage:
-    """One worker in slot 0. `sections` are INI sections over the defaults."""
+    """One worker in slot 0 behind the first public address. `sections` are INI sections over the defaults."""
 
     def __init__(self, folder: Path, **sections: Mapping[str, object]) -> None:
         self.settings = settings_with(folder, sections)
@@ -63,9 +68,14 @@ class Stage:
         self.table.claim(0)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.setblocking(False)
-        self.context = Context(self.settings, self.table, 0, (self.listener,), os.getppid())
+        self.vault = Vault.create()
+        tls = None
+        if self.settings.tls.bind:
+            Keeper(self.settings.tls, self.vault, time.time()).look(time.time())
+            tls = TlsShare(self.vault, (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),), time.monotonic())
+        self.context = Context(self.settings, self.table, 0, (self.listener,), os.getppid(), tls)
         self.runtime = Runtime(self.context)
-        self.acceptor = Acceptor(self.listener, self.runtime)
+        self.acceptor = Acceptor(self.listener, self.runtime, entrances(self.settings)[0])
         self._tick = hub.loop.timer(TICK_S, TICK_S)
         self._tick.start(self.runtime.deadlines.sweep)
         self._peers: list[Peer] = []
@@ -81,6 +91,7 @@ class Stage:
         self.use()
         self._tick.stop()
         self._tick.close()
+        self.vault.close()
         if self.runtime.access_log is not None:
             self.runtime.access_log.close()
 

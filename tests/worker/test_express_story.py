@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gproxy.shared import layout
 from gproxy.worker.connection import Client
 from gproxy.worker.forwarded import origin
+from gproxy.worker.runtime import Desk
 from tests.worker.peer import Backend, Peer, eventually, limited, response, settled
 from tests.worker.stage import Stage
 
@@ -126,15 +127,15 @@ class Site:
             client = self._connected()
             client.send(_REQUESTS[0])
             client.message()
-            express = self.stage.runtime.express
+            runtime = self.stage.runtime
             if not short:
-                express.begin = lambda client: False  # type: ignore[method-assign]
+                (served,) = runtime.clients
+                served.desk = Desk(lambda client: False, runtime.handle)
             reader = gevent.spawn(read, client)
             for part in request:
                 client.send(part)
                 gevent.idle()
             settled(lambda: (len(to_client), len(self.to_server), self.stage.requests(), len(backend.peers)))
-            vars(express).pop("begin", None)
             is_open = not has_ended
             reader.kill()
             client.close()

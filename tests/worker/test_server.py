@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from gproxy.entrances import Entrance
 from gproxy.shared import layout
 from gproxy.shared.table import now_ms
 from gproxy.worker.server import Acceptor
 from tests.worker.peer import Backend, Peer, answers, eventually, response
 from tests.worker.stage import Stage, in_loop
 
+PLAIN = Entrance("[gproxy] bind", "127.0.0.1:0")
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -31,7 +33,7 @@ def test_other_kinds_of_listeners(stage: Stage, tmp_path: Path, address: str, ip
     listener.bind(str(tmp_path / "s") if address == "unix" else (address, 0))
     listener.listen()
     listener.setblocking(False)
-    acceptor = Acceptor(listener, stage.runtime)
+    acceptor = Acceptor(listener, stage.runtime, PLAIN)
     client = socket.socket(family)
     client.connect(listener.getsockname())
     eventually(lambda: stage.runtime.clients)
@@ -149,7 +151,7 @@ def test_what_cannot_be_accepted_now_is_accepted_later(stage: Stage, number: int
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     listener.setblocking(False)
-    acceptor = Acceptor(listener, stage.runtime)
+    acceptor = Acceptor(listener, stage.runtime, PLAIN)
     client = Peer.connect(listener.getsockname())
     eventually(lambda: stage.runtime.clients)
     client.close()

@@ -6,7 +6,8 @@ import pytest
 
 from gproxy import settings
 from gproxy.core import schema
-from scripts.benchmark import configuration, packages
+from gproxy.entrances import entrances
+from scripts.benchmark import certificate, configuration, packages
 from scripts.benchmark.configuration import Setup
 
 SERVERS = (9001, 9002)
@@ -23,8 +24,9 @@ def test_equal_setups_are_equal_so_that_workloads_share_the_proxies() -> None:
 
 
 @pytest.mark.skipif(packages.find("nginx") is None, reason="nginx is not installed")
-@pytest.mark.parametrize("setup", [Setup(), Setup(apis=50)])
+@pytest.mark.parametrize("setup", [Setup(), Setup(apis=50), Setup(speaks_tls=True)])
 def test_nginx_accepts_its_configuration(tmp_path: Path, setup: Setup) -> None:
+    certificate.write(tmp_path / "certificates")
     for text in (
         configuration.nginx(tmp_path, 9000, SERVERS, setup),
         configuration.nginx_backend(tmp_path, SERVERS),
@@ -38,8 +40,9 @@ def test_nginx_accepts_its_configuration(tmp_path: Path, setup: Setup) -> None:
 
 
 @pytest.mark.skipif(packages.find("haproxy") is None, reason="haproxy is not installed")
-@pytest.mark.parametrize("setup", [Setup(), Setup(apis=50)])
+@pytest.mark.parametrize("setup", [Setup(), Setup(apis=50), Setup(speaks_tls=True)])
 def test_haproxy_accepts_its_configuration(tmp_path: Path, setup: Setup) -> None:
+    certificate.write(tmp_path / "certificates")
     text, paths = configuration.haproxy(tmp_path, 9000, SERVERS, setup)
     (tmp_path / "haproxy.cfg").write_text(text)
     (tmp_path / "paths.map").write_text(paths)
@@ -49,12 +52,15 @@ def test_haproxy_accepts_its_configuration(tmp_path: Path, setup: Setup) -> None
     assert "WARNING" not in done.stderr
 
 
-def test_gproxy_accepts_its_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("speaks_tls", [False, True])
+def test_gproxy_accepts_its_settings(tmp_path: Path, speaks_tls: bool) -> None:
     path = tmp_path / "gproxy.ini"
-    path.write_text(configuration.gproxy_settings(tmp_path, 9000))
+    path.write_text(configuration.gproxy_settings(tmp_path, 9000, Setup(speaks_tls=speaks_tls)))
     loaded = settings.load(path, {})
     assert loaded.gproxy.workers == 1
     assert loaded.log.access == "off"
+    (way_in,) = entrances(loaded)
+    assert (way_in.bind, way_in.speaks_tls) == ("127.0.0.1:9000", speaks_tls)
 
 
 def test_gproxy_accepts_its_objects() -> None:
