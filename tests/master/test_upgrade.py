@@ -1,6 +1,7 @@
 """USR2 in real processes with fake roles: the new program takes over, or the old one goes on as if nothing had been."""
 
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,3 +136,20 @@ def test_without_a_process_to_be_had_nothing_changes(gateway: Running) -> None:
         no_fork.unlink()
         assert gateway.ask()
         eventually(lambda: len(psutil.Process(gateway.pid).children()) == 4)
+
+
+def test_without_descriptors_nothing_changes(gateway: Running) -> None:
+    with gateway:
+        limits = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        gateway.send(signal.SIGUSR2)
+        assert "cannot start it: Too many open files" in gateway.wait_for("upgrade failed")
+        gateway.send(signal.SIGHUP)
+        assert "Too many open files" in gateway.wait_for("gproxy.ini: cannot be read")
+        gateway.wait_for("reload refused, the old settings stay")
+        gateway.send(signal.SIGUSR1)
+        gateway.wait_for("log files reopened")
+        assert gateway.ask()
+        resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, limits)
+        wait_for_end(gateway.upgrade())
+        assert gateway.ask()
