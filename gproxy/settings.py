@@ -157,7 +157,7 @@ KEYS: Final = (
     Key("gproxy", "workers", values.workers, "auto",
         "Worker processes: auto (one per usable core) or a number."),
     Key("gproxy", "run_dir", values.path, "run",
-        "Folder for the pid file, the shared memory and the last good snapshot."),
+        "Folder for the pid file and the last good snapshot."),
     Key("gproxy", "graceful_timeout_s", values.seconds, "30",
         "Longest time a worker may take to finish its requests on TERM, TTOU or a reload (0: no limit)."),
     Key("gproxy", "hang_timeout_s", values.hang_seconds, "10",

@@ -156,7 +156,7 @@ class Arbiter:
             node.crew.kill_overdue(now_s)
             node.crew.free_strangers()
             self._tend_failed_upgrades(now_s)
-            if self._takeover:
+            if self._takeover and (self._takeover.is_in_charge or self._phase is not Phase.STOPPING):
                 self._take_over(self._takeover, now_s)
             if self._phase is Phase.STOPPING:
                 self._dismiss_sides_last(now_s)
@@ -313,8 +313,8 @@ class Arbiter:
                 self._takeover.fail(self._failure or "it was told to stop")
             else:
                 node.table.cells[layout.WORKERS_WANTED] = 0
+                node.notifier.stopping("stopping")
             log.info("stopping", extra={"how": "at once" if at_once else "when requests are finished"})
-            node.notifier.stopping("stopping")
             if self._upgrade:
                 self._upgrade.send(signal.SIGTERM)
                 self._upgrade.end_by(node.leave_by_s(node.generation, now_s))
