@@ -1,5 +1,7 @@
 """Writing to a store what was checked as a whole first, in one step, beside other writers."""
 
+import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +12,11 @@ from gproxy.core.schema import check
 from gproxy.store.base import ABSENT, Conflict, State, Store, Write
 
 #: How often to try while others keep writing in between: each try loses only to a write that succeeded.
-TRIES: Final = 20
+TRIES: Final = 60
+#: Who lost a race pauses for a random time up to this, doubled with each race lost: of a thousand writers that begin at
+#: the same moment, all get through, and most of their tries are not in vain.
+PAUSE_S: Final = 0.005
+MOST_PAUSE_S: Final = 8.0
 
 
 class Rejected(Exception):
@@ -59,6 +65,7 @@ def write(store: Store, wish: Wish, author: str, comment: str = "") -> Written:
         except Conflict:
             if tries == TRIES:
                 raise
+            time.sleep(random.uniform(0, min(MOST_PAUSE_S, PAUSE_S * 2**tries)))
 
 
 def expect(state: State, item: Write) -> None:
