@@ -102,6 +102,7 @@ class Exposition:
                 _age_s(cells[layout.STORE_SEEN_MS], now.wall_ms),
             ),
             ("workers_wanted", "Workers that shall run.", cells[layout.WORKERS_WANTED]),
+            ("fleet_nodes", "Nodes that follow the same store and count here.", cells[layout.FLEET_NODES]),
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(f"gproxy_{name}", text, value)

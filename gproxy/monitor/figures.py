@@ -13,6 +13,7 @@ from gproxy.monitor.sampler import Sampler, requests
 from gproxy.monitor.wanted import Wanted
 from gproxy.shared import circuits, layout
 from gproxy.shared.filters import read as filter_counts
+from gproxy.shared.fleet import FleetCells
 from gproxy.shared.health import HealthCells
 from gproxy.shared.table import Table
 
@@ -30,6 +31,7 @@ class Figures:
         self._sampler = sampler
         self._breathe = breathe
         self._filters = filters
+        self._fleet = FleetCells(table)
         self._health = HealthCells(table)
 
     def document(self, wanted: Wanted) -> dict[str, Any]:
@@ -101,6 +103,9 @@ class Figures:
         if named.thing is Thing.SERVER:
             document["idle_connections"] = cells[layout.ROW_IDLE]
             document["health"] = self._health_of(named)
+            document["open_elsewhere"] = self._fleet.is_open(named.row, circuits.now_us())
+        elif named.thing is Thing.API and (part := self._fleet.part(named.row)):
+            document["limit_part"] = round(part / layout.FLEET_WHOLE, 4)
         return document
 
     def _health_of(self, named: Named) -> str:

@@ -9,6 +9,7 @@ from gproxy.core.breaker import Breaker, State
 from gproxy.core.limiter import Room
 from gproxy.core.snapshot import Api, Snapshot
 from gproxy.shared import circuits, layout
+from gproxy.shared.fleet import FleetCells
 from gproxy.shared.health import HealthCells
 from gproxy.shared.limits import Limits
 from gproxy.shared.table import Table
@@ -22,6 +23,7 @@ class ServerStates:
         self._table = table
         self._health = HealthCells(table)
         self._limits = Limits(table, 0)  # only looks
+        self._fleet = FleetCells(table)
         self._view = HealthView(table)
         self._view.look(snapshot)
 
@@ -46,6 +48,9 @@ class ServerStates:
             against.append("its circuit is open")
         elif circuit == State.HALF_OPEN.name.lower():
             against.append("its circuit is half open: only a part of the requests gets through")
+        breaker = server.breaker or cluster.breaker
+        if breaker is not None and breaker.is_shared and self._fleet.is_open(server.row, circuits.now_us()):
+            against.append("other nodes have opened its circuit")
         if server.room is not None and places["in_flight"] >= server.room.most:
             against.append("it has as many requests in flight as max_connections allows")
         if server.limit is not None and self._limits.peek(server.row, server.limit, None):

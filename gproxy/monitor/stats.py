@@ -75,6 +75,7 @@ def document(table: Table, node: str, version: str, master_pid: int, now: Now) -
         "revision": cells[layout.REVISION],
         "snapshot": cells[layout.PUBLISHED],
         "snapshot_age_s": _age_s(cells[layout.PUBLISHED_MS], now.wall_ms),
+        "nodes": cells[layout.FLEET_NODES],
         "sync": {
             "pid": cells[layout.SYNC_PID],
             "state": _name(layout.SYNC_STATE_NAMES, cells[layout.SYNC_STATE]),

@@ -29,6 +29,7 @@ from typing import Final
 
 from gproxy.core.limiter import Limit, merged
 from gproxy.shared import layout
+from gproxy.shared.fleet import FleetCells
 from gproxy.shared.keys import Keys
 from gproxy.shared.table import Table
 
@@ -45,9 +46,14 @@ class Limits:
         self._clock = clock
         self._limit_base = table.limit_base
         self._keys = Keys(table, slot)
+        self._fleet = FleetCells(table)
+        #: by row: the part of a limit that the node had, of which limit, and what that was
+        self._parts: dict[int, tuple[int, Limit, Limit]] = {}
 
     def take(self, row: int, limit: Limit) -> int:
         """Let a request of a server or an API through: returns 0, else in how many nanoseconds to ask again."""
+        if limit.is_shared:
+            limit = self._part(row, limit)
         cells, first = self._cells, self._limit_base(0, row)
         last = first + cells[layout.SLOTS_USED] * layout.LIMIT_CELLS
         own, tag = first + self._slot * layout.LIMIT_CELLS, limit.tag
@@ -69,6 +75,8 @@ class Limits:
 
     def take_key(self, row: int, key: bytes, limit: Limit) -> int:
         """The same for the requests of an API that have `key` in common."""
+        if limit.is_shared:
+            limit = self._part(row, limit)
         while True:
             now = self._clock()
             own, shares = self._keys.find(row, limit.tag, key, now)
@@ -79,6 +87,8 @@ class Limits:
 
     def peek(self, row: int, limit: Limit, key: bytes | None) -> int:
         """Return what `take` or `take_key` would, without counting anything."""
+        if limit.is_shared:
+            limit = self._part(row, limit)
         cells = self._cells
         if key is None:
             first = self._limit_base(0, row)
@@ -93,6 +103,16 @@ class Limits:
         ends, epochs, refusals = zip(*(shares or [(0, 0, 0)]), strict=True)
         epoch, due = merged(ends, epochs)
         return limit.decide(self._clock(), epoch, due, max(refusals))[0]
+
+    def _part(self, row: int, limit: Limit) -> Limit:
+        """Return what this node may let through of a limit that all nodes share."""
+        part = self._fleet.part(row)
+        if not part:
+            return limit
+        known = self._parts.get(row)
+        if known is None or known[0] != part or known[1] is not limit:
+            known = self._parts[row] = part, limit, limit.part(part / layout.FLEET_WHOLE)
+        return known[2]
 
     def _begin(self, own: int, tag: int) -> None:
         """Make the own share one of a limit that is new here."""

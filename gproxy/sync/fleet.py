@@ -84,6 +84,7 @@ class Fleet:
         self._looked_s = now_s
         before = set(self._members)
         self._members = members(self._members, registry.records(), now_s)
+        self._table.cells[layout.FLEET_NODES] = len(set(self._members) | {self._own})
         if before and before != set(self._members):
             figures = (len(before), len(self._members), 0)
             self._ring.tell(Event(Kind.FLEET, FleetCause.NODES, figures=figures))

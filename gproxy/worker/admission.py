@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gproxy.core.errors import Full, GatewayError, RateLimited
 from gproxy.core.limiter import Limit, Room, seconds
 from gproxy.shared import layout
-from gproxy.shared.fleet import FleetCells
 from gproxy.shared.limits import Limits
 from gproxy.shared.places import Places
 from gproxy.shared.table import Table
@@ -32,9 +31,6 @@ class Admission:
         self._limits = Limits(table, slot)
         self._places = Places(table, slot)
         self._lines = Lines(self._places)
-        self._fleet = FleetCells(table)
-        #: by row: the part that the node had, of what limit, and what that was
-        self._parts: dict[int, tuple[int, Limit, Limit]] = {}
         self._cells, self._rejected = table.cells, table.row_base(slot, 0) + layout.ROW_REJECTED
 
     def count(self, row: int, limit: Limit, key: bytes | None) -> int:
@@ -99,20 +95,8 @@ class Admission:
 
     def _wait_s(self, row: int, limit: Limit, key: bytes | None) -> int:
         limits = self._limits
-        if limit.is_shared:
-            limit = self._part(row, limit)
         wait_ns = limits.take(row, limit) if key is None else limits.take_key(row, key, limit)
         return seconds(wait_ns) if wait_ns else 0
-
-    def _part(self, row: int, limit: Limit) -> Limit:
-        """Return what this node may let through of a limit that all nodes share."""
-        part = self._fleet.part(row)
-        if not part:
-            return limit
-        known = self._parts.get(row)
-        if known is None or known[0] != part or known[1] is not limit:
-            known = self._parts[row] = part, limit, limit.part(part / layout.FLEET_WHOLE)
-        return known[2]
 
     def _take(self, row: int, room: Room) -> bool:
         """Take a place, unless others have waited for it."""

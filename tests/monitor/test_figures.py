@@ -8,6 +8,8 @@ from gproxy.monitor.objects import objects
 from gproxy.monitor.sampler import Sampler
 from gproxy.monitor.wanted import Wanted
 from gproxy.shared import layout
+from gproxy.shared.circuits import now_us
+from gproxy.shared.fleet import FleetCells
 from gproxy.shared.table import Table
 from tests.monitor.figures import lines, put
 
@@ -106,3 +108,15 @@ def test_buckets_are_what_percentiles_come_from(table: Table, sampler: Sampler, 
     assert told["figures"]["buckets"]["1m"] == [index, 30]
     history = told["history"]
     assert (history["number"], history["requests"], history["times"]) == (4, [10, 10], [[index, 10], [index, 10]])
+
+
+def test_what_other_nodes_mean_for_this_one(table: Table, sampler: Sampler, figures: Figures) -> None:
+    put(table, 0, 1)
+    put(table, 2, 1)
+    sampler.look()
+    told = figures.document(Wanted("none"))
+    assert (told["servers"][0]["open_elsewhere"], "limit_part" in told["apis"][0]) == (False, False)
+    FleetCells(table).open(0, now_us() + 60_000_000)
+    FleetCells(table).divide(2, 1 / 3)
+    told = figures.document(Wanted("none"))
+    assert (told["servers"][0]["open_elsewhere"], told["apis"][0]["limit_part"]) == (True, 0.3333)

@@ -8,6 +8,8 @@ from gproxy.core.limiter import Limit
 from gproxy.core.snapshot import Hooks, Snapshot, SnapshotBuilder
 from gproxy.monitor.server_state import ServerStates
 from gproxy.shared import layout
+from gproxy.shared.circuits import now_us
+from gproxy.shared.fleet import FleetCells
 from gproxy.shared.health import HealthCells, Verdict
 from gproxy.shared.limits import Limits
 from gproxy.shared.table import Table, now_ms
@@ -66,3 +68,12 @@ def test_the_state_of_an_api(table: Table) -> None:
     built = snapshot({}, max_concurrency=5, circuit_breaker={})
     (api,) = (value.target for value in built.compiled.values() if hasattr(value, "target"))
     assert ServerStates(table, built).api(api) == {"circuit": "closed", "in_flight": 0, "most": 5}
+
+
+def test_what_other_nodes_say(table: Table) -> None:
+    breaker = {"share": "cluster"}
+    built = snapshot({"circuit_breaker": breaker}, {"circuit_breaker": {}})
+    first, second = built.clusters["c"].members
+    for server in (first, second):
+        FleetCells(table).open(server.row, now_us() + 60_000_000)
+    assert against(table, built) == [["other nodes have opened its circuit"], []], "the other's is not shared"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gproxy.core.limiter import Limit
 from gproxy.shared import layout
+from gproxy.shared.fleet import FleetCells
 from gproxy.shared.limits import Limits
 from gproxy.shared.table import Table
 from tests.core.limits import START, One
@@ -141,3 +142,14 @@ def test_a_table_of_many_rows_is_touched_only_where_it_is_used() -> None:
     table.claim(0)
     Limits(table, 0).take(layout.DEFAULT_ROWS - 1, LIMIT)
     assert os.fstat(table.fd).st_blocks * 512 < 1 << 20
+
+
+def test_of_a_limit_that_nodes_share_workers_let_through_the_nodes_part(take: Take) -> None:
+    shared = Limit.of(8, is_shared=True)
+    crew, clock, table = workers(2)
+    FleetCells(table).divide(ROW, 0.5)
+    assert [take(crew[number % 2], shared) == 0 for number in range(5)] == [True] * 4 + [False]
+    assert crew[0].peek(ROW, shared, None) or crew[0].peek(ROW, shared, b"10.0.0.1")
+    clock.now += S
+    FleetCells(table).divide(ROW, 0.25)
+    assert [take(crew[number % 2], shared) == 0 for number in range(3)] == [True, True, False]
