@@ -65,7 +65,7 @@ MAY_IMPORT = {
         *("gproxy.core", "gproxy.store", "gproxy.sync.sources", "gproxy.logs"),
         *("gproxy.settings", "gproxy.settings_table", "gproxy.settings_values"),
         # Files of configurations, questions to nodes, and binds are the same everywhere.
-        *("gproxy.ctl.files", "gproxy.ctl.node", "gproxy.master.listen"),
+        *("gproxy.ctl.files", "gproxy.ctl.node", "gproxy.ctl.explain_view", "gproxy.master.listen"),
     ),
     "gproxy.__main__": ("gproxy.master", "gproxy.settings", "gproxy.logs", "gproxy.role", "gproxy.shared"),
 }

@@ -69,6 +69,14 @@ def stats_of(plural: str, name: str) -> Response:
     return Response(services().fleet.rendered_object(kind, name), content_type="application/json")
 
 
+@blueprint.get("/stats/nodes/<name>")
+@needs(Role.VIEWER)
+def stats_of_node(name: str) -> Response:
+    """Return the figures of one node, with its history."""
+    Query().done()
+    return Response(services().fleet.rendered_node(name), content_type="application/json")
+
+
 @blueprint.get("/events")
 @needs(Role.VIEWER)
 def events() -> Response:

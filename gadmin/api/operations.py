@@ -170,7 +170,7 @@ def _of_one(path_name: list[dict[str, Any]]) -> dict[str, Any]:
     for part in ("stats", "events"):
         operation = _operation(f"node_{part}", f"The {part} of one node", {200: _OBJECT}, (), (404, 502))
         found[f"/nodes/{{node}}/{part}"] = {"parameters": [{**path_name[0], "name": "node"}], "get": operation}
-    for plural in ("servers", "apis"):
+    for plural in ("servers", "apis", "nodes"):
         operation = _operation(f"stats_{plural}", f"Figures of one of the {plural}", {200: _OBJECT}, (), (404,))
         found[f"/stats/{plural}/{{name}}"] = {"parameters": path_name, "get": operation}
     return found

@@ -125,6 +125,18 @@ class Fleet:
         """Return one server, API or worker's node as JSON, with its history on all nodes."""
         return self._cached((kind, name), lambda: self.object(kind, name))
 
+    def rendered_node(self, node: str) -> bytes:
+        """Return one node as JSON, with its history. Raises UnknownNode."""
+        return self._cached(("node", node), lambda: self.one(node))
+
+    def one(self, node: str) -> dict[str, Any]:
+        """Return one node, and its last ten minutes. Raises UnknownNode."""
+        for poller in self._looked_at():
+            if poller.id == node:
+                history = merged([poller.timeline], int(time.time()) - 2, SECONDS)
+                return {"nodes": merge.nodes([poller.reading()]), "history": history}
+        raise UnknownNode(f"there is no node {node}")
+
     def object(self, kind: str, name: str) -> dict[str, Any]:
         """Return one server or API added up over the nodes (None: nobody tells of it), and its last ten minutes."""
         answers = self.ask_all(f"/stats?history=all&objects=none&buckets=true&{kind}={quote(name)}")

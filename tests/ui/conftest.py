@@ -58,7 +58,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def signed_in(place: Place, browser: Browser) -> Iterator[BrowserContext]:
     """A browser in which the first user has logged in and chosen a password."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=place.admin.url)
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900}, base_url=place.admin.url, reduced_motion="reduce"
+    )
     page = context.new_page()
     page.goto("/")
     page.get_by_label("Name").fill("admin")

@@ -1,8 +1,10 @@
-"""The frame of all pages, and the pages of servers and clusters, as somebody sees them."""
+"""Every page is there, complains about nothing, and can be used by everybody (axe-core)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.harness.load import Load
@@ -10,33 +12,70 @@ from tests.ui.conftest import Place
 
 Shoot = Callable[[Page, str], None]
 
+PAGES = [
+    ("/", "overview"),
+    ("/monitor/", "monitor"),
+    ("/monitor/?server=u1", "monitor-server"),
+    ("/servers/", "servers"),
+    ("/servers/u1", "server"),
+    ("/servers/u1/edit", "server-edit"),
+    ("/servers/+new", "server-new"),
+    ("/servers/u1/delete", "server-delete"),
+    ("/clusters/", "clusters"),
+    ("/clusters/users", "cluster"),
+    ("/clusters/users/edit", "cluster-edit"),
+    ("/apis/", "apis"),
+    ("/apis/all", "api"),
+    ("/apis/all/edit", "api-edit"),
+    ("/routings/", "routings"),
+    ("/routings/+new", "routing-new"),
+    ("/history/", "history"),
+    ("/history/1", "history-entry"),
+    ("/history/0/rollback", "history-rollback"),
+    ("/proxies/", "proxies"),
+    ("/events/", "events"),
+    ("/explain/?method=GET&url=http://a.test/users/1", "explain"),
+    ("/users/", "users"),
+    ("/users/admin", "user"),
+    ("/account", "account"),
+    ("/account/password", "password"),
+]
 
-def test_the_overview_shows_traffic_as_it_comes(place: Place, page: Page, shoot: Shoot) -> None:
-    with Load(place.gateway.client, clients=2):
-        page.goto("/")
-        expect(page.locator("#fleet-state")).to_have_text("1 node ok")
-        expect(page.locator('[data-figure="requests"]')).not_to_have_text("–")
-        page.locator(".chart .u-over").wait_for()
-        shoot(page, "overview")
+
+@pytest.fixture(scope="module", autouse=True)
+def traffic(place: Place) -> object:
+    """Some requests, so that there is something to see."""
+    with Load(place.gateway.client, clients=1) as load:
+        load.wait_for(200)
+    return None
 
 
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("/servers/", "servers"),
-        ("/servers/u1", "server"),
-        ("/servers/u1/edit", "server-edit"),
-        ("/servers/+new", "server-new"),
-        ("/servers/u1/delete", "server-delete"),
-        ("/clusters/", "clusters"),
-        ("/clusters/users", "cluster"),
-        ("/clusters/users/edit", "cluster-edit"),
-        ("/users/", "users"),
-        ("/account", "account"),
-        ("/account/password", "password"),
-    ],
-)
-def test_pages_are_there(page: Page, shoot: Shoot, path: str, name: str) -> None:
+def serious(page: Page, options: dict[str, Any] | None) -> list[tuple[str, list[Any]]]:
+    """Return what axe-core finds that keeps people out: rule, and where."""
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        (one["id"], [node["target"] for node in one["nodes"]][:3])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize(("path", "name"), PAGES, ids=[name for _, name in PAGES])
+def test_every_page(page: Page, shoot: Shoot, path: str, name: str) -> None:
     page.goto(path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("#fleet-state .chip")).to_be_visible()
+    assert serious(page, None) == []
+    page.emulate_media(color_scheme="dark")
+    assert serious(page, {"runOnly": ["color-contrast"]}) == []
     shoot(page, name)
+
+
+def test_the_login_page(place: Place, page: Page, shoot: Shoot) -> None:
+    context = page.context.browser.new_context(base_url=place.admin.url)  # type: ignore[union-attr]
+    visitor = context.new_page()
+    visitor.goto("/servers/")
+    expect(visitor.get_by_label("Password")).to_be_visible()
+    assert serious(visitor, None) == []
+    shoot(visitor, "login")
+    context.close()

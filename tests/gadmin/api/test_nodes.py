@@ -43,7 +43,7 @@ def test_one_object_that_is_configured(viewer: Visitor, editor: Visitor) -> None
     editor.call("PUT", "/servers/u1", {"address": "a:1"})
     told = viewer.call("GET", "/stats/servers/u1").get_json()
     assert told["merged"]["requests"] == 10
-    assert viewer.call("GET", "/health/u1").get_json()["nodes"][0]["state"] == "up"
+    assert viewer.call("GET", "/health/u1").get_json()["nodes"][0]["state"] == "down"
 
 
 def test_events_after_a_number(viewer: Visitor) -> None:

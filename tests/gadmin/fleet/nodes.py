@@ -15,6 +15,16 @@ from urllib.parse import parse_qs, urlsplit
 from gadmin.fleet.timeline import COLUMNS
 from gproxy.core.histogram import bucket
 
+#: A worker, as far as pages look.
+WORKER = {"slot": 0, "pid": 7, "state": "accepting", "revision": 1}
+#: What is told of the health of any server.
+HEALTH: dict[str, Any] = {
+    "state": "down", "since_s": 7.0, "reason": "unexpected status", "flapping": False, "next_check_in_s": 1.0,
+    "last": {"age_s": 0.5, "fault": "status", "request": "GET /up HTTP/1.1", "status": 503, "head": "503 <b>",
+             "body": "", "answered_ms": 2.0},
+    "last_failure": None,
+}  # fmt: skip
+
 
 class FakeNode:
     """A control endpoint; `asked` has the targets, `delay_s` is how slow it is, `alters` changes its /stats."""
@@ -26,13 +36,14 @@ class FakeNode:
         self.delay_s = 0.0
         self.us = 1000
         self.events: list[dict[str, Any]] = []
+        self.explanation: dict[str, Any] = {"outcome": "all"}
 
     def answer(self, path: str, query: dict[str, list[str]]) -> dict[str, Any]:
         if path == "/events":
             since = int(query.get("since", ["0"])[0])
             return {"events": [one for one in self.events if one["id"] > since], "last": len(self.events)}
         if path == "/health":
-            return {"servers": [{"name": query["server"][0], "state": "up"}]}
+            return {"servers": [{"name": query["server"][0], **HEALTH}]}
         number = int(time.monotonic())
         buckets = [bucket(self.us), 10]
         one = {"name": "u1", "requests": 10, "rates": {"10s": {"requests": 1.0}}, "latency_ms": {},
@@ -43,7 +54,8 @@ class FakeNode:
         return {
             "node": self.name, "version": "1", "ready": True, "revision": 1, "totals": {"requests": 10, "active": 1},
             "figures": {"rates": {"10s": {"requests": 1.0}}, "buckets": {"10s": buckets}},
-            "workers": [{"slot": 0}], "servers": [one], "apis": [], "history": history,
+            "workers": [WORKER], "sync": {"state": "following"}, "not_ready_because": None,
+            "servers": [one], "apis": [], "history": history,
         }  # fmt: skip
 
 
@@ -66,9 +78,10 @@ def fake_node(name: str) -> Iterator[FakeNode]:
             question = self.rfile.read(int(self.headers["Content-Length"]))
             node.asked.append(f"{self.path} {question.decode()}")
             self.send_response(200)
-            self.send_header("Content-Length", "18")
+            body = json.dumps(node.explanation).encode()
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(b'{"outcome": "all"}')
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass

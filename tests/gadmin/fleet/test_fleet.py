@@ -11,7 +11,7 @@ from gproxy.ctl.node import NodeError
 from gproxy.store.base import StoreUnavailable
 from gproxy.store.nodes import Node
 from scripts.processes import free_ports
-from tests.gadmin.fleet.nodes import FakeNode, fake_node
+from tests.gadmin.fleet.nodes import HEALTH, FakeNode, fake_node
 
 
 def registered(node: FakeNode) -> Node:
@@ -90,7 +90,7 @@ def test_one_object_on_all_nodes(fleet: Fleet, two: tuple[FakeNode, FakeNode]) -
     assert "buckets" not in told["nodes"]["a"]
     assert max(value or 0 for value in told["history"]["requests"]) >= 2, "both nodes, second by second"
     assert any("server=u%201" in target for target in two[0].asked)
-    assert fleet.health("u1")["a"] == {"servers": [{"name": "u1", "state": "up"}]}
+    assert fleet.health("u1")["a"] == {"servers": [{"name": "u1", **HEALTH}]}
 
 
 def test_nodes_stay_known_while_the_store_is_away(two: tuple[FakeNode, FakeNode]) -> None:

@@ -8,7 +8,7 @@ from gadmin.services import Services
 from tests.gadmin.conftest import CSRF, Visit, Visitor
 
 #: Arguments of rules that have some.
-VALUES = {"name": "nobody", "node": "nobody", "plural": "servers"}
+VALUES = {"name": "nobody", "node": "nobody", "plural": "servers", "revision": 0}
 
 
 def rules(app: Flask) -> list[tuple[str, str, object]]:

@@ -12,8 +12,20 @@ const SETS = {
 };
 const HEIGHT = 190;
 
-/** Return the colour of a token, as it is in the present theme. */
+const colours = new Map();
+addEventListener("theme", () => colours.clear());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  colours.clear();
+  dispatchEvent(new Event("theme"));
+});
+
+/** Return the colour of a token, as it is in the present theme; asked of the browser once. */
 export function colour(name) {
+  if (!colours.has(name)) colours.set(name, ask(name));
+  return colours.get(name);
+}
+
+function ask(name) {
   const probe = document.createElement("span");
   probe.style.color = `var(${name})`;
   document.body.append(probe);
@@ -22,8 +34,43 @@ export function colour(name) {
   return found;
 }
 
+/** Return the places of values that have no neighbours: no line leads there. */
+function lonely(plot, series) {
+  const values = plot.data[series];
+  const found = [];
+  for (let index = 0; index < values.length; index += 1) {
+    if (values[index] !== null && (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null) found.push(index);
+  }
+  return found;
+}
+
+/** Return a colour as it is below a line. */
+function faint(text) {
+  const [red, green, blue] = text.match(/[\d.]+/g);
+  return `rgb(${red} ${green} ${blue} / 0.09)`;
+}
+
+/** Draw a line at each moment when something changed: red when it got worse, green when it got better. */
+function drawMarks(plot, marks) {
+  const { left, top, width, height } = plot.bbox;
+  const paint = plot.ctx;
+  paint.save();
+  paint.lineWidth = devicePixelRatio || 1;
+  paint.setLineDash([4, 4]);
+  for (const mark of marks) {
+    const x = plot.valToPos(mark.at, "x", true);
+    if (x < left || x > left + width) continue;
+    paint.strokeStyle = colour({ open: "--bad", down: "--bad", half_open: "--warn", closed: "--good", up: "--good" }[mark.to] ?? "--muted");
+    paint.beginPath();
+    paint.moveTo(x, top);
+    paint.lineTo(x, top + height);
+    paint.stroke();
+  }
+  paint.restore();
+}
+
 /** Draw a chart into an element; returns what takes (fleet, history). */
-export function lineChart(element, name) {
+export function lineChart(element, name, marks = []) {
   const set = SETS[name];
   let plot = null;
   let latest = null;
@@ -42,14 +89,15 @@ export function lineChart(element, name) {
           { ...axis, space: 80, size: 32, values: [[60, "{HH}:{mm}", null, null, null, null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]] },
           { ...axis, size: 52, values: (_, ticks) => ticks.map((value) => set.show(value)) },
         ],
+        hooks: { draw: [(drawn) => drawMarks(drawn, marks)] },
         series: [
           { label: "Time", value: "{HH}:{mm}:{ss}" },
           ...set.series.map(([label, , stroke], index) => ({
             label,
             stroke: colour(stroke),
             width: 1.6,
-            fill: set.series.length < 3 || index === 0 ? colour(stroke).replace(")", " / 0.09)").replace("rgb(", "rgb(").replace(/, /g, " ") : undefined,
-            points: { show: false },
+            fill: index === 0 && name !== "latency" ? faint(colour(stroke)) : undefined,
+            points: { show: true, size: 3, filter: lonely },
             spanGaps: false,
             value: (_, value) => (value === null || value === undefined ? "–" : `${set.show(value)} ${set.unit}`),
           })),
