@@ -89,6 +89,7 @@ class LimitsSection:
     target_bytes: int
     body_bytes: int
     buffered_body_bytes: int
+    part_bytes: int
     connections: int
 
 
@@ -202,6 +203,8 @@ KEYS: Final = (
     Key("limits", "body_bytes", values.whole, "0", "Largest request body, else 413 (0: no limit)."),
     Key("limits", "buffered_body_bytes", values.whole, "1048576",
         "Largest request body that is held in memory where its content matters, else 413 (0: no limit)."),
+    Key("limits", "part_bytes", values.whole, "8388608",
+        "Largest answer of one node of an aggregation, else that part has failed (0: no limit)."),
     Key("limits", "connections", values.whole, "0", "Most client connections per worker (0: no limit)."),
     Key("timeouts", "head_s", values.seconds, "10", "For a client to send a request head (0: no limit)."),
     Key("timeouts", "handshake_s", values.seconds, "10",

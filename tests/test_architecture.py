@@ -18,8 +18,8 @@ MAX_FUNCTION_LINES = 60
 # The decisions: no socket, file, clock, randomness or thread can be reached from these modules.
 PURE_IMPORTS = frozenset(
     "__future__ abc array base64 binascii bisect calendar collections copy dataclasses difflib enum fnmatch functools "
-    "hashlib heapq ipaddress itertools json math operator re string struct types typing urllib.parse "
-    "pydantic pydantic_core re2".split()
+    "hashlib heapq ipaddress itertools json math operator re string struct types typing urllib.parse zlib "
+    "msgspec pydantic pydantic_core re2".split()
 )
 
 # Package of ours -> the packages and modules of ours that it may import, besides itself. A module's own
@@ -81,6 +81,7 @@ ONLY_IN = {
     "etcd3": ("gproxy.store",),
     "grpc": ("gproxy.store",),
     "pydantic": ("gproxy.core",),
+    "msgspec": ("gproxy.core",),
     "re2": ("gproxy.core",),
     "gevent": ("gproxy.worker", "gproxy.monitor"),
     "geventhttpclient": ("gproxy.worker", "gproxy.monitor"),

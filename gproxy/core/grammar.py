@@ -4,12 +4,17 @@ Each function returns the value as it is stored and raises ValueError with a sen
 """
 
 import ipaddress
+import json
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
+
+#: Families of variables (core/variables.py): what a variable may begin with.
+FAMILIES: Final = ("path", "query", "header", "cookie", "body")
 
 NAME: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+ATTRIBUTE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
 HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*")
 DOTTED_NUMBERS: Final = re.compile(r"[0-9.]+")
 PORT: Final = re.compile(r"[0-9]{1,5}")
@@ -123,6 +128,40 @@ def file_name(text: str) -> str:
     """Check the absolute path of a file on the node."""
     if not text.startswith("/") or not text.isprintable():
         raise ValueError("must be an absolute path")
+    return text
+
+
+def json_value(value: Any) -> Any:
+    """Check that a value can be written as JSON as it is."""
+    try:
+        is_json = json.loads(json.dumps(value, allow_nan=False)) == value
+    except (TypeError, ValueError):
+        is_json = False
+    if not is_json:
+        raise ValueError("must be a JSON value: text, a finite number, true, false, null, a list or an object")
+    return value
+
+
+def attribute(text: str) -> str:
+    """Check the name of a part of an aggregation: rewrites of later parts use it, beside the families of variables."""
+    if not ATTRIBUTE.fullmatch(text):
+        raise ValueError("must be letters, digits, _ and -, not beginning with a digit or -")
+    if text in FAMILIES:
+        raise ValueError(f"cannot be {', '.join(FAMILIES)}: in a rewrite these mean parts of the request")
+    return text
+
+
+def json_path(text: str) -> str:
+    """Check a path within a JSON value: field names with dots between them."""
+    if not all(text.split(".")):
+        raise ValueError("must be field names with dots between them")
+    return text
+
+
+def json_name(text: str) -> str:
+    """Check the new name of a field."""
+    if not text or "." in text:
+        raise ValueError("must be the name of a field, without a dot: the field stays where it is")
     return text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
@@ -25,7 +25,7 @@ class Terms:
     """What an API says for all of its nodes, to whatever cluster they lead.
 
     `timeouts` and `retry` are its own, without those of a cluster. `is_free`: it has neither a circuit breaker nor
-    a maximum of requests in flight.
+    a maximum of requests in flight, and a single node.
     """
 
     timeouts: Timeouts
@@ -70,10 +70,20 @@ class Node:
         return self.is_plain and not (is_edited or self.after or self.taps)
 
     @classmethod
-    def compiled(cls, document: Document, cluster: Cluster, terms: Terms, defaults: Timeouts) -> Self:
-        """Return the node of a normalised document; `defaults` are the timeouts of the INI."""
+    def compiled(
+        cls, document: Document, cluster: Cluster, terms: Terms, defaults: Timeouts, parts: Collection[str] = ()
+    ) -> Self:
+        """Return the node of a normalised document.
+
+        `defaults` are the timeouts of the INI, `parts` what its rewrite may use of earlier batches.
+        """
         method, rewrite = document["method"], document["rewrite"]
-        own = Rewrite.compile(rewrite) if rewrite else terms.rewrite
+        total_s, retry = document["timeout_s"], document["retry"]
+        if total_s:
+            terms = replace(terms, timeouts=Timeouts(total_s=total_s).over(terms.timeouts))
+        if retry is not None:
+            terms = replace(terms, retry=Retry.compiled(retry))
+        own = Rewrite.compile(rewrite, parts) if rewrite else terms.rewrite
         return cls._to(cluster, terms, defaults, method.encode("ascii") if method else None, own)
 
     def towards(self, cluster: Cluster, defaults: Timeouts) -> Self:

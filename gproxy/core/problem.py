@@ -15,9 +15,7 @@ Location = tuple[int | str, ...]
 
 #: Fields that belong to the configuration language but do nothing in this version yet: accepting one in
 #: silence would promise what is not done.
-NOT_YET: Final = frozenset(
-    "url_pattern validation cache auth merge attr batch required default timeout_s select rename".split()
-)
+NOT_YET: Final = frozenset("url_pattern validation cache auth".split())
 #: How much of a wrong value is repeated to the user.
 SHOWN_CHARACTERS: Final = 60
 
@@ -114,7 +112,7 @@ def _sentence(kind: str, wanted: str, context: Mapping[str, Any], value: object)
     if kind == "too_short":
         return f"must have at least {context['min_length']} entry"
     if kind == "too_long":
-        return f"must have at most {context['max_length']} entry, not {context['actual_length']}"
+        return f"must have at most {context['max_length']} entries, not {context['actual_length']}"
     if kind == "string_type" and isinstance(value, int | float):
         return f"must be text, not {shown(value)}: put it in quotes"
     context = {key: item.replace("'", "") if isinstance(item, str) else item for key, item in context.items()}

@@ -65,6 +65,15 @@ def pieces(text: str) -> list[str | Variable]:
     return [piece for piece in found if piece != ""]
 
 
+def families(text: str) -> list[str]:
+    """Return what the variables of a template begin with, where something follows: `user` of `{user.id}`.
+
+    Raises ValueError.
+    """
+    names = [piece.name.partition(".") for piece in pieces(text) if isinstance(piece, Variable)]
+    return [family for family, dot, _ in names if dot]
+
+
 #: One piece of a compiled template: ready text, or what makes it.
 Piece = bytes | Callable[[Request], bytes]
 

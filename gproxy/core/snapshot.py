@@ -16,6 +16,7 @@ from gproxy.core.backends import Cluster, Document, Endpoint, Server, Timeouts, 
 from gproxy.core.breaker import Breaker
 from gproxy.core.errors import GatewayError
 from gproxy.core.limiter import Room
+from gproxy.core.merge import Merge
 from gproxy.core.node import After, Node, OpenTap, Terms
 from gproxy.core.pattern import Pattern
 from gproxy.core.retry import Retry
@@ -45,9 +46,10 @@ class Hooks(NamedTuple):
 class Api:
     """What callers see, ready to serve. `total_s` is final, 0 means no limit. `row` as in Server.
 
-    `after` are the hooks of answers that come from no server; those of a server's are with the node. `express` is the
-    node of an API whose requests are passed on to the server whose turn it is and nothing else is done with them: they
-    may take the short way (worker/express.py). It is None where anything more has a say.
+    `after` are the hooks of answers that come from no server; those of a server's are with the node. `merge` says how
+    the nodes make one answer, None when there is one node whose answer passes as it is. `express` is the node of an API
+    whose requests are passed on to the server whose turn it is and nothing else is done with them: they may take the
+    short way (worker/express.py). It is None where anything more has a say.
     `preflighted` is the API as it meets preflights of the requests that it takes, None when it leaves them to others.
     """
 
@@ -56,6 +58,7 @@ class Api:
     is_up: bool
     path: Pattern
     nodes: tuple[Node, ...]
+    merge: Merge | None
     express: Node | None
     room: Room | None
     breaker: Breaker | None
@@ -180,16 +183,17 @@ class SnapshotBuilder:
         room = Room.compiled(document["max_concurrency"], document["queue"])
         breaker = Breaker.compiled(document["circuit_breaker"])
         rewrite, timeouts = document["rewrite"], Timeouts(**document["timeouts"])
+        merge = Merge.compiled(document["nodes"], document["merge"])
         terms = Terms(
             timeouts=timeouts,
             retry=Retry.compiled(document["retry"]),
             preserve_host=document["preserve_host"],
             rewrite=Rewrite.compile(rewrite) if rewrite else None,
-            after=hooks.after,
+            after=hooks.after if merge is None else (),
             taps=hooks.taps,
-            is_free=room is None and breaker is None,
+            is_free=room is None and breaker is None and merge is None,
         )
-        nodes = tuple(self._node(document, node, terms) for node in document["nodes"])
+        nodes = tuple(self._node(document, at, terms, merge) for at in range(len(document["nodes"])))
         path = Pattern.parse(document["path"])
         is_express = len(nodes) == 1 and nodes[0].is_untouched and not hooks.before
         api = Api(
@@ -198,10 +202,11 @@ class SnapshotBuilder:
             is_up=document["status"] == "up",
             path=path,
             nodes=nodes,
+            merge=merge,
             express=nodes[0] if is_express else None,
             room=room,
             breaker=breaker,
-            total_s=nodes[0].total_s if len(nodes) == 1 else timeouts.over(self._defaults).total_s or 0,
+            total_s=nodes[0].total_s if nodes and merge is None else timeouts.over(self._defaults).total_s or 0,
             before=hooks.before,
             after=hooks.after,
             failed=hooks.failed,
@@ -217,7 +222,9 @@ class SnapshotBuilder:
             target=api,
         )
 
-    def _node(self, api: Document, document: Document, terms: Terms) -> Node:
-        node = Node.compiled(document, self._clusters[document["cluster"]], terms, self._defaults)
-        attr = document.get("attr") or ""
+    def _node(self, api: Document, index: int, terms: Terms, merge: Merge | None) -> Node:
+        document = api["nodes"][index]
+        cluster, attr = self._clusters[document["cluster"]], document["attr"] or ""
+        earlier = merge.earlier(index) if merge is not None else ()
+        node = Node.compiled(document, cluster, terms, self._defaults, earlier)
         return node.under(self._rules.of(api["name"], attr, len(api["nodes"]) == 1), attr, self._defaults)

@@ -22,12 +22,11 @@ from collections.abc import Callable, Collection
 from typing import Any, Final, Protocol
 from urllib.parse import unquote_to_bytes
 
-from gproxy.core.grammar import TOKEN
+from gproxy.core.grammar import FAMILIES, TOKEN
 from gproxy.core.path import plain
 
-#: Names that are complete in themselves, and families of names.
+#: Names that are complete in themselves.
 PLAIN: Final = ("method", "host", "client_ip", "path", "query", "*")
-FAMILIES: Final = ("path", "query", "header", "cookie", "body")
 _GROUP: Final = re.compile(r"[1-9]")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -71,7 +70,11 @@ class Request(Protocol):
         ...
 
     def json(self, part: str) -> Any:
-        """Return the JSON of the body (`part` ""), or of an earlier part; None when there is none."""
+        """Return the JSON of the body (`part` ""), None when there is none."""
+        ...
+
+    def part(self, name: str, path: tuple[str, ...]) -> bytes | None:
+        """Return the plain value at a path of an earlier part of an aggregation, None when there is none."""
         ...
 
 
@@ -90,8 +93,10 @@ def getter(name: str, parts: Collection[str] = ()) -> Getter:
     family, dot, rest = name.partition(".")
     if not dot or not rest:
         raise ValueError(f'"{name}" is not a variable{_meant(name, parts)}')
-    if family in ("body", *parts):
-        return _json_getter("" if family == "body" else family, rest)
+    if family == "body":
+        return _body_getter(rest)
+    if family in parts:
+        return _part_getter(family, rest)
     if family not in FAMILIES:
         known = f", or one of the earlier parts {', '.join(parts)}" if parts else ""
         raise ValueError(f'"{name}": a variable begins with {", ".join(FAMILIES)}{known}')
@@ -175,9 +180,14 @@ def _query_getter(name: str) -> Getter:
     return lambda request: query(request.target, wanted)
 
 
-def _json_getter(part: str, field: str) -> Getter:
+def _body_getter(field: str) -> Getter:
     steps = tuple(field.split("."))
-    return lambda request: as_text(lookup(request.json(part), steps))
+    return lambda request: as_text(lookup(request.json(""), steps))
+
+
+def _part_getter(part: str, field: str) -> Getter:
+    steps = tuple(field.split("."))
+    return lambda request: request.part(part, steps)
 
 
 _GETTERS: Final[dict[str, Getter]] = {

@@ -17,6 +17,7 @@ from gproxy.worker.forwarded import Network, client_ip
 
 if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
+    from gproxy.worker.node_part import NodePart
 
 #: lines that may wait for the disk
 _MOST_WAITING = 50_000
@@ -91,7 +92,7 @@ class AccessLog:
 def json_line(exchange: Exchange, trusted: Sequence[Network]) -> bytes:
     """Return one exchange as a line of JSON; times in milliseconds, sizes in bytes."""
     now = time()
-    entry = {
+    entry: dict[str, object] = {
         "time": strftime("%Y-%m-%dT%H:%M:%S", gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z",
         "client_ip": client_ip(exchange, trusted),
         "method": exchange.method.decode("latin-1"),
@@ -109,7 +110,23 @@ def json_line(exchange: Exchange, trusted: Sequence[Network]) -> bytes:
     }
     if exchange.reason:
         entry["reason"] = exchange.reason
+    if exchange.api is not None and exchange.api.merge is not None:
+        parts = getattr(exchange, "parts", {})  # there are none when a filter has answered
+        entry["parts"] = [_part(parts[index]) for index in sorted(parts)]
     return json.dumps(entry).encode("ascii") + b"\n"
+
+
+def _part(part: NodePart) -> dict[str, object]:
+    """Return what became of one part of an aggregation."""
+    is_given_up = part.client.gone and not part.came
+    return {
+        "attr": part.rule.name,
+        "server": part.server.name if part.server is not None else "",
+        "status": 0 if is_given_up else part.status,
+        "code": "given_up" if is_given_up else part.code,
+        "duration_ms": part.took_ms,
+        "attempts": max(part.attempts, 1),
+    }
 
 
 def combined_line(exchange: Exchange, trusted: Sequence[Network]) -> bytes:

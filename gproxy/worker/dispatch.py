@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gproxy.core.errors import GatewayError, Stage, UpstreamError
 from gproxy.core.ewma import FAILURE_US
 from gproxy.core.retry import Retry
+from gproxy.worker.aggregate import Aggregator
 from gproxy.worker.attempt import OnHead, Unwanted
 from gproxy.worker.choose import Chooser
 from gproxy.worker.relay import ResponseBroken
@@ -34,14 +35,15 @@ class Dispatcher:
         self._choose = Chooser(runtime).choose
         self._carry = carrier.carry
         self._steering = Steering()
+        self._aggregate = Aggregator(runtime, recorder, self.send).answer
 
     def dispatch(self, exchange: Exchange, api: Api) -> None:
-        """Have `exchange` answered by the API's node.
+        """Have `exchange` answered by the API's node, or by all of them together.
 
         Raises GatewayError while nothing was sent to the client, ResponseBroken afterwards, ClientGone at any time.
         """
         exchange.node = node = api.nodes[0]
-        if node.rewrite is not None:
+        if node.rewrite is not None and api.merge is None:
             exchange.rewritten = node.rewrite.target(exchange)
         if node.is_plain:
             self._in_turn(exchange, node)
@@ -57,7 +59,10 @@ class Dispatcher:
             self._runtime.guard.watch_api(exchange, api, api.breaker, self._get_answer)
 
     def _get_answer(self, exchange: Exchange, api: Api) -> None:
-        self.send(exchange, exchange.node)
+        if api.merge is None:
+            self.send(exchange, exchange.node)
+        else:
+            self._aggregate(exchange, api)
 
     def send(self, exchange: Exchange, node: Node) -> None:
         """Have `exchange` answered by a server of the node's cluster, or of the one where a rule leads.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gproxy.core.upgrade import Upgrade
     from gproxy.shared.circuit import Trial
     from gproxy.worker.connection import Client
+    from gproxy.worker.node_part import NodePart
     from gproxy.worker.upload import Upload
     from gproxy.worker.upstream import Upstream
 
@@ -42,7 +43,8 @@ class Exchange(View):
     all of it. `attempted` is since when `server` has been busy with it; `answered` is when a response head
     came whose body did not come with it, 0 otherwise. `deadline` ends the total time limit (all monotonic seconds).
     `trial` is set while the circuit breaker of `server` waits for the result. `attempts` counts them where there may
-    be several. `code` and `reason` say why the gateway answered instead of a server.
+    be several. `parts` are those of an aggregation, by the places of their nodes. `code` and `reason` say why the
+    gateway answered instead of a server.
     """
 
     __slots__ = (
@@ -62,6 +64,7 @@ class Exchange(View):
         "method",
         "minor",
         "node",
+        "parts",
         "reason",
         "received",
         "request_id",
@@ -100,6 +103,7 @@ class Exchange(View):
         self.attempts: int
         self.values: tuple[bytes, ...]
         self.node: Node
+        self.parts: Mapping[int, NodePart]
         self.rewritten: bytes
         self.deadline: float = NEVER
         self.api: Api | None = None

@@ -88,7 +88,10 @@ class Part(Exchange):
         try:
             if self.deadline <= self.started:
                 raise UpstreamTimeout("The time for this request is over.", "not sent: the total time is over")
+            if self.client.gone:
+                raise ClientGone("nobody waits for the answer")
             send(self, self.node)
+            self.judge()
         except GatewayError as error:
             self.fail(error)
         except ClientGone:
@@ -98,6 +101,9 @@ class Part(Exchange):
             self.fail(GatewayError("The gateway failed to handle this request.", "see the traceback"))
         finally:
             recorder.part_over(self, self.head.status if self.head is not None else 0)
+
+    def judge(self) -> None:
+        """Look at the answer; what is raised is why there is none."""
 
     def fail(self, error: GatewayError) -> None:
         """Note why there is no answer."""

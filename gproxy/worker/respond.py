@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from http import HTTPStatus
 from time import gmtime, strftime, time
 from typing import TYPE_CHECKING
@@ -39,14 +40,20 @@ def problem(exchange: Exchange, error: GatewayError) -> tuple[bytes, bytes]:
 
 def reply(exchange: Exchange, answer: Reply) -> tuple[bytes, bytes]:
     """Return head and body of a reply, as the filters of its API edit it; sets the exchange's status."""
-    head = _status_line(answer.status) + _own_fields(exchange) + answer.lines
+    return answer_head(exchange, answer.status, answer.lines), answer.body
+
+
+def answer_head(exchange: Exchange, status: int, lines: bytes) -> bytes:
+    """Return the head of an answer with these field lines, as the filters of its API edit it; sets the status."""
+    head = _status_line(status) + _own_fields(exchange) + lines
     if exchange.api is not None:
         for after in exchange.api.after:
             head = after(exchange, head)
-    exchange.status = answer.status
-    return head, answer.body
+    exchange.status = status
+    return head
 
 
+@lru_cache(maxsize=64)
 def _status_line(status: int) -> bytes:
     """Return the status line of a response; an unregistered status has no reason phrase."""
     try:
@@ -57,5 +64,10 @@ def _status_line(status: int) -> bytes:
 
 
 def _own_fields(exchange: Exchange) -> bytes:
-    date = strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(time())).encode("ascii")
-    return b"Date: %b\r\nX-Request-Id: %b\r\n" % (date, exchange.request_id)
+    return b"Date: %b\r\nX-Request-Id: %b\r\n" % (_date(int(time())), exchange.request_id)
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    """Return a time as HTTP writes it; many answers are of the same second."""
+    return strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(second)).encode("ascii")

@@ -73,7 +73,7 @@ class Runtime:
         self.settings = context.settings
         self.head_bytes, self.head_fields = limits.head_bytes or NO_LIMIT, limits.head_fields or NO_LIMIT
         self.target_bytes, self.body_bytes = limits.target_bytes or NO_LIMIT, limits.body_bytes
-        self.buffered_bytes = limits.buffered_body_bytes or NO_LIMIT
+        self.buffered_bytes, self.part_bytes = limits.buffered_body_bytes or NO_LIMIT, limits.part_bytes or NO_LIMIT
         self.head_s = timeouts.head_s or NEVER
         self.handshake_s = timeouts.handshake_s or NEVER
         self.client_idle_s = timeouts.client_idle_s or NEVER

@@ -35,7 +35,7 @@ class Steering:
     def lead(self, exchange: Exchange, node: Node, way: Way) -> None:
         """Set a request on its way, with the time that it has there; what belongs to a larger whole keeps its own."""
         exchange.node = way.node
-        if way.node.total_s != node.total_s and exchange.api is not None and len(exchange.api.nodes) == 1:
+        if way.node.total_s != node.total_s and exchange.api is not None and exchange.api.merge is None:
             exchange.deadline = exchange.started + (way.node.total_s or NEVER)
 
     def _deal(self, rule: Rule) -> bool:

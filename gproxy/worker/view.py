@@ -58,8 +58,12 @@ class View:
         return self.target.partition(b"?")[0].split(b"/", len(pattern.parts) + 1)[-1]
 
     def json(self, part: str) -> Any:
-        """Return the JSON of the body, None when it is none; there are no earlier parts."""
+        """Return the JSON of the body, None when it is none."""
         try:
             return None if part else json.loads(self.whole_body())
         except ValueError:
             return None
+
+    def part(self, name: str, path: tuple[str, ...]) -> bytes | None:
+        """Return nothing: only the parts of an aggregation have earlier parts."""
+        return None

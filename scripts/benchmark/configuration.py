@@ -19,13 +19,15 @@ class Setup:
 
     `apis` is the number of path prefixes `/service-N/`, 0 for one that takes every path. `is_slow` puts the
     backend that answers after 20 ms behind the proxies. `is_fresh` asks for proxies that did nothing yet. `speaks_tls`:
-    clients speak TLS, with the certificate in the folder `certificates` of each proxy.
+    clients speak TLS, with the certificate in the folder `certificates` of each proxy. With `parts` gproxy makes each
+    answer of so many requests to the servers, while the others pass on a plain one.
     """
 
     apis: int = 0
     is_slow: bool = False
     is_fresh: bool = False
     speaks_tls: bool = False
+    parts: int = 0
 
     @property
     def prefixes(self) -> list[str]:
@@ -149,8 +151,9 @@ bind = 127.0.0.1:0
 
 def gproxy_objects(servers: tuple[int, int], setup: Setup) -> str:
     """Return the servers, cluster and APIs for `gproxyctl apply` as JSON."""
+    nodes = [{"cluster": "all", "attr": f"part{number}"} for number in range(1, setup.parts + 1)]
     apis = [
-        {"name": f"api-{number}", "path": f"{prefix}*", "nodes": [{"cluster": "all"}]}
+        {"name": f"api-{number}", "path": f"{prefix}*", "nodes": nodes or [{"cluster": "all"}]}
         for number, prefix in enumerate(setup.prefixes, 1)
     ]
     return json.dumps(

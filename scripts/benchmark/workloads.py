@@ -63,5 +63,6 @@ WORKLOADS = (
     Workload("apis_10", "10 APIs, the last matches", path="/service-10/small", setup=Setup(apis=10)),
     Workload("apis_1000", "1,000 APIs, the last matches", path="/service-1000/small", setup=Setup(apis=1000)),
     Workload("apis_10000", "10,000 APIs, the last matches", path="/service-10000/small", setup=Setup(apis=10000)),
+    Workload("aggregate_3", "one answer of 3 parts (others: plain GET)", setup=Setup(parts=3)),
     Workload("idle", f"memory per idle connection ({IDLE_CONNECTIONS:,})", setup=Setup(is_fresh=True)),
 )

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from gproxy.core.json_text import at, plain
+
 
 @dataclass
 class Asked:
@@ -36,9 +38,11 @@ class Asked:
         return self.star
 
     def json(self, part: str) -> Any:
-        if part:
-            return self.parts.get(part)
+        assert not part
         try:
             return json.loads(self.body)
         except ValueError:
             return None
+
+    def part(self, name: str, path: tuple[str, ...]) -> bytes | None:
+        return plain(at(json.dumps(self.parts[name]).encode("ascii"), path)) if name in self.parts else None

@@ -53,12 +53,12 @@ def problems_of(kind: str, document: Any) -> list[str]:
             {"load_balance": "ip_hash"},
             'x.load_balance: must be round_robin, least_conn, p2c, random or consistent_hash, not "ip_hash"',
         ),
-        ("api", {"nodes": [{"cluster": "a"}] * 2}, "x.nodes: must have at most 1 entry, not 2"),
+        ("api", {"nodes": [{"cluster": "a"}] * 101}, "x.nodes: must have at most 100 entries, not 101"),
         ("api", {"nodes": [{}]}, "x.nodes[0].cluster: is missing"),
         (
             "api",
-            {"nodes": [{"cluster": "a", "attr": "b"}]},
-            "x.nodes[0].attr: is not supported by this version",
+            {"nodes": [{"cluster": "a"}], "cache": {}},
+            "x.cache: is not supported by this version",
         ),
         ("api", {"request_headers": {"set": []}}, "x.request_headers.set: must be an object, not a list"),
         (

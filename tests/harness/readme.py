@@ -26,6 +26,7 @@ _VOLATILE = (
     (re.compile(r"^(X-Request-Id): .*", re.IGNORECASE), r"\1: -"),
     (re.compile(r'("request_id": )"[^"]*"'), r'\1"-"'),
     (re.compile(r"Python/[0-9.]+"), "Python/-"),
+    (re.compile(r";ms=\d+"), ";ms=-"),
 )
 
 

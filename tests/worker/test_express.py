@@ -200,6 +200,7 @@ _SAYS_MORE: dict[str, dict[str, object]] = {
     "queue": {"max_concurrency": 1, "queue": {"size": 1}},
     "circuit_breaker": {"circuit_breaker": {}},
     "retry": {"retry": {}},
+    "merge": {"merge": {}, "nodes": [{"cluster": "c", "attr": "a"}]},
     "mock": {"mock": True, "default_response": {"status": 200}},
     "redirect": {"redirect": {"location": "/y"}},
     "upgrade": {"upgrade": {}},

@@ -1,27 +1,60 @@
 """What callers see: APIs and the nodes that answer for them."""
 
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from gproxy.core import grammar, headers
+from gproxy.core.model import merge as merging
 from gproxy.core.model.answers import DefaultResponse, Redirect
-from gproxy.core.model.base import MOST, HeaderEdits, Name, Part, Path, Priority, Set, Timeouts
+from gproxy.core.model.base import (
+    MOST,
+    HeaderEdits,
+    Name,
+    Part,
+    Path,
+    Priority,
+    Problems,
+    Seconds,
+    Set,
+    Timeouts,
+    in_order,
+    refuse,
+)
 from gproxy.core.model.cors import Cors
 from gproxy.core.model.entry import Access
+from gproxy.core.model.merge import Merge
 from gproxy.core.model.protection import CircuitBreaker, Queue, RateLimit, Retry
 from gproxy.core.model.upgrade import Upgrade
-from gproxy.core.model.variables import check_variables
+from gproxy.core.model.variables import wrong_variables
 from gproxy.core.redirect import Location
-from gproxy.core.rewrite import Rewrite
+from gproxy.core.rewrite import Rewrite, families
+
+#: Most nodes of one API, and the last batch.
+MOST_NODES: Final = 100
+MOST_BATCH: Final = 100
 
 T = TypeVar("T")
 # Strict about the items, but a JSON array arrives as a list.
-AtMostOne = Annotated[tuple[T, ...], Field(strict=False, max_length=1)]
+Many = Annotated[tuple[T, ...], Field(strict=False, max_length=MOST_NODES)]
+JsonPath = Annotated[str, AfterValidator(grammar.json_path)]
 
 
 def _rewrite(text: str) -> str:
     Rewrite.compile(text)
+    return text
+
+
+def _node_rewrite(text: str) -> str:
+    """Check a template whose parts are known only where all nodes are."""
+    Rewrite.compile(text, [name for name in families(text) if grammar.ATTRIBUTE.fullmatch(name)])
     return text
 
 
@@ -33,11 +66,50 @@ def _node_method(text: str) -> str:
 
 
 class Node(Part):
-    """Where an API sends a request, and in which form. Without a `method` of its own it is the client's."""
+    """Where an API sends a request, and in which form. Without a `method` of its own it is the client's.
+
+    `attr` is the name of its part, for an API whose nodes make one answer together: then `batch`, `required`,
+    `default`, `select` and `rename` are about that part. `retry` replaces the API's; `timeout_s` (0: none) is for the
+    whole of its answer, with all attempts.
+    """
 
     cluster: Name
-    rewrite: Annotated[str, AfterValidator(_rewrite)] | None = None
+    attr: Annotated[str, AfterValidator(grammar.attribute)] | None = None
+    batch: Annotated[int, Field(ge=0, le=MOST_BATCH)] = 0
+    rewrite: Annotated[str, AfterValidator(_node_rewrite)] | None = None
     method: Annotated[str, AfterValidator(_node_method)] | None = None
+    required: bool | None = None
+    default: Annotated[Any, AfterValidator(grammar.json_value)] = None
+    timeout_s: Seconds = 0.0
+    retry: Retry | None = None
+    select: Set[JsonPath] = ()
+    rename: Annotated[dict[JsonPath, Annotated[str, AfterValidator(grammar.json_name)]], AfterValidator(in_order)] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_a_default_that_was_not_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A default of null is not the same as none."""
+        document: dict[str, Any] = handler(self)
+        document.pop("default", None)
+        if "default" in self.model_fields_set:
+            document["default"] = self.default
+        return document
+
+    @model_validator(mode="after")
+    def _renames_what_it_keeps(self) -> Self:
+        refuse(
+            (("rename", path), "is not among what select keeps")
+            for path in self.rename
+            if self.select and not any(_is_within(path, kept) or _is_within(kept, path) for kept in self.select)
+        )
+        places = [(path.rpartition(".")[0], name) for path, name in self.rename.items()]
+        twice = grammar.first_repeated([".".join(place).removeprefix(".") for place in places])
+        if twice is not None:
+            raise ValueError(f'two fields are renamed to "{twice}"')
+        return self
+
+
+def _is_within(path: str, other: str) -> bool:
+    return path == other or path.startswith(other + ".")
 
 
 class Api(Part):
@@ -67,7 +139,8 @@ class Api(Part):
     circuit_breaker: CircuitBreaker | None = None
     retry: Retry | None = None
     timeouts: Timeouts = Timeouts()
-    nodes: AtMostOne[Node] = ()
+    nodes: Many[Node] = ()
+    merge: Merge | None = None
     default_response: DefaultResponse | None = None
     mock: bool = False
     redirect: Redirect | None = None
@@ -82,26 +155,43 @@ class Api(Part):
         return self
 
     @model_validator(mode="after")
-    def _rewrites_what_it_has(self) -> Self:
-        used = {
-            "rewrite": Rewrite.compile(self.rewrite).variables if self.rewrite else (),
-            "redirect": Location.compile(self.redirect.location).variables if self.redirect else (),
-        }
-        for at, node in enumerate(self.nodes):
-            used[f"nodes[{at}].rewrite"] = Rewrite.compile(node.rewrite).variables if node.rewrite else ()
-        for place, names in used.items():
-            check_variables(place, names, self.path)
+    def _makes_one_answer(self) -> Self:
+        refuse(merging.problems(self.nodes, self.merge))
+        refuse(merging.rewrite_problems(self.nodes))
         return self
 
     @model_validator(mode="after")
-    def _edits_with_what_it_has(self) -> Self:
-        for way, edits in (("request_headers", self.request_headers), ("response_headers", self.response_headers)):
-            for text in (*edits.set.values(), *edits.add.values()):
-                names = headers.variables(text)
-                check_variables(way, names, self.path)
-                if way == "response_headers" and any(name.startswith("body.") for name in names):
-                    raise ValueError(f"{way}: the body of the request is gone when the response comes")
+    def _rewrites_what_it_has(self) -> Self:
+        refuse(self._templates_without_values())
         return self
+
+    def _templates_without_values(self) -> Problems:
+        """Yield the variables of targets that can never have a value."""
+        if self.rewrite is not None:
+            yield from wrong_variables(("rewrite",), Rewrite.compile(self.rewrite).variables, self.path)
+        if self.redirect is not None:
+            location = Location.compile(self.redirect.location)
+            yield from wrong_variables(("redirect", "location"), location.variables, self.path)
+        for index, node in enumerate(self.nodes):
+            if node.rewrite is not None:
+                parts = merging.earlier(self.nodes, node)
+                names = Rewrite.compile(node.rewrite, parts).variables
+                yield from wrong_variables(("nodes", index, "rewrite"), names, self.path)
+
+    @model_validator(mode="after")
+    def _edits_with_what_it_has(self) -> Self:
+        refuse(self._edits_without_values())
+        return self
+
+    def _edits_without_values(self) -> Problems:
+        """Yield the variables of edits that can never have a value."""
+        for way, edits in (("request_headers", self.request_headers), ("response_headers", self.response_headers)):
+            for how, fields in (("set", edits.set), ("add", edits.add)):
+                for field, text in fields.items():
+                    names = headers.variables(text)
+                    yield from wrong_variables((way, how, field), names, self.path)
+                    if way == "response_headers" and any(name.startswith("body.") for name in names):
+                        yield (way, how, field), "the body of the request is gone when the response comes"
 
     @model_validator(mode="after")
     def _has_an_answer(self) -> Self:
@@ -115,8 +205,8 @@ class Api(Part):
 
     @model_validator(mode="after")
     def _has_one_end_for_a_tunnel(self) -> Self:
-        if self.upgrade is not None and len(self.nodes) > 1:
-            raise ValueError("upgrade is given, but there are several nodes: a tunnel has one end")
+        if self.upgrade is not None and any(node.attr is not None for node in self.nodes):
+            raise ValueError("upgrade is given, but nodes make one answer of parts: a tunnel has one end")
         return self
 
     @model_validator(mode="after")

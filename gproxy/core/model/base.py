@@ -1,8 +1,10 @@
 """What all documents are made of: the base class and the types of single values."""
 
+from collections.abc import Iterator
 from typing import Annotated, Final, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gproxy.core import grammar, headers
 from gproxy.core.pattern import Pattern
@@ -26,6 +28,20 @@ def _path(text: str) -> str:
 def _template(text: str) -> str:
     headers.variables(text)
     return text
+
+
+#: Problems of a document, each with its place below it.
+Problems = Iterator[tuple[tuple[int | str, ...], str]]
+
+
+def refuse(problems: Problems) -> None:
+    """Raise all of these problems at once, for a validator: pydantic tells them with their places."""
+    found = [
+        InitErrorDetails(type=PydanticCustomError("value_error", "{error}", {"error": text}), loc=place, input=None)
+        for place, text in problems
+    ]
+    if found:
+        raise ValidationError.from_exception_data("document", found)
 
 
 T = TypeVar("T")

@@ -17,7 +17,8 @@ def test_field_names_of_parts() -> None:
     assert field_names("server", ("tls",))[0] == "verify"
     assert field_names("server", ("health_check",))[0] == "type"
     assert field_names("api", ("circuit_breaker",))[0] == "consecutive_failures"
-    assert field_names("api", ("nodes", 0)) == ["cluster", "rewrite", "method"]
+    assert field_names("api", ("nodes", 0))[:3] == ["cluster", "attr", "batch"]
+    assert field_names("api", ("merge",)) == ["on_failure", "flatten", "group"]
     assert field_names("api", ("request_headers",)) == ["set", "add", "remove"]
 
 

@@ -1,0 +1,131 @@
+"""Has the nodes of an API answered, the batches in order, and makes one answer of their parts.
+
+Every part runs in a greenlet of its own while the story of the whole is parked. The first failure that decides the
+whole ends the other parts, and a client that leaves ends them all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from gproxy.core.errors import GatewayError
+from gproxy.core.part_head import merged
+from gproxy.worker.gathering import Gathering
+from gproxy.worker.link import hub
+from gproxy.worker.node_part import NodePart
+from gproxy.worker.respond import answer_head
+
+if TYPE_CHECKING:
+    from gproxy.core.snapshot import Api
+    from gproxy.worker.exchange import Exchange
+    from gproxy.worker.part import Send
+    from gproxy.worker.record import Recorder
+    from gproxy.worker.runtime import Runtime
+
+_LENGTH: Final = re.compile(rb"^content-length:[^\n]*\n", re.IGNORECASE | re.MULTILINE)
+_HEAD: Final = b"Content-Type: application/json\r\nX-Gateway-Completed: %b\r\n%b"
+
+
+class Aggregator:
+    """Answers for the APIs whose nodes make one answer together; one per worker. `send` is the dispatcher's."""
+
+    def __init__(self, runtime: Runtime, recorder: Recorder, send: Send) -> None:
+        self._runtime = runtime
+        self._recorder = recorder
+        self._send = send
+
+    def answer(self, exchange: Exchange, api: Api) -> None:
+        """Have the parts answered and respond; raises the GatewayError of a part whose failure fails the whole.
+
+        Raises also what the body of the request may (BodyTooLarge, RequestTimeout), and ClientGone.
+        """
+        merge = api.merge
+        assert merge is not None
+        exchange.whole_body()
+        gathering = Gathering(merge)
+        exchange.parts = gathering.parts
+        lines, own = _lines(exchange)
+        earlier: dict[str, NodePart] = {}
+        for batch in merge.batches:
+            made: dict[str, NodePart] = {}
+            for index in batch:
+                rule = merge.parts[index]
+                gathering.parts[index] = part = NodePart(exchange, api.nodes[index], rule, earlier)
+                part.prepare(lines, own)
+                made[rule.name] = part
+            self._gather(exchange, gathering, batch)
+            decisive = gathering.decisive(batch)
+            if decisive is not None:
+                self._pass_on(exchange, api, decisive, gathering.told())
+                return
+            earlier = earlier | made
+        self._respond(exchange, gathering)
+
+    def _gather(self, exchange: Exchange, gathering: Gathering, batch: Sequence[int]) -> None:
+        """Run the parts of a batch until the whole is decided, or they are over."""
+        waiting = gathering.begin(batch)
+        if gathering.decisive(batch) is not None or not waiting:
+            return
+
+        def start() -> None:
+            for index in waiting:
+                self._runtime.start(lambda index=index: self._one(gathering, index, batch))  # type: ignore[misc]
+
+        hub.loop.run_callback(start)
+        try:
+            gathering.wait(exchange.client)
+        finally:
+            gathering.leave(waiting)
+
+    def _one(self, gathering: Gathering, index: int, batch: Sequence[int]) -> None:
+        gathering.parts[index].run(self._send, self._recorder)
+        gathering.over(index, batch)
+
+    def _respond(self, exchange: Exchange, gathering: Gathering) -> None:
+        """Answer with what the parts make together."""
+        parts = gathering.in_order()
+        is_complete = gathering.is_complete()
+        lines = _HEAD % (b"true" if is_complete else b"false", merged([part.seen for part in parts], is_complete))
+        if not gathering.has_all():
+            lines += b"X-Gateway-Parts: %b\r\n" % gathering.told().encode("ascii")
+        assert exchange.api is not None
+        assert exchange.api.merge is not None
+        body = exchange.api.merge.document([part.text for part in parts])
+        self._finish(exchange, answer_head(exchange, 200, lines), body)
+
+    def _pass_on(self, exchange: Exchange, api: Api, part: NodePart, told: str) -> None:
+        """Answer with the failure of a part: the server's own answer as it came, else raise what went wrong."""
+        if part.failure is not None:
+            raise _explained(part, told)
+        head = _LENGTH.sub(b"", part.lines)
+        head += b"X-Gateway-Completed: false\r\nX-Gateway-Parts: %b\r\n" % told.encode("ascii")
+        for after in api.after:
+            head = after(exchange, head)
+        exchange.status = part.status
+        self._finish(exchange, head, part.data)
+
+    def _finish(self, exchange: Exchange, head: bytes, body: bytes) -> None:
+        if self._runtime.draining:
+            exchange.keeps_alive = False
+        exchange.respond(head, body)
+
+
+def _lines(exchange: Exchange) -> tuple[bytes, bytes]:
+    """Return the field lines for servers: the client's, which may be known already, and the gateway's own."""
+    lines = exchange.outgoing()
+    if exchange.forward is not None:  # edited: nobody can tell any more which are whose
+        return lines, b""
+    ours = len(exchange.fields.forward)
+    return exchange.fields.forward, lines[ours:]
+
+
+def _explained(part: NodePart, told: str) -> GatewayError:
+    """Return the failure of a part as that of the whole; the part lets go of it, or the two would make a cycle."""
+    error, part.failure = part.failure, None
+    assert error is not None
+    error.headers = (*error.headers, ("X-Gateway-Completed", "false"), ("X-Gateway-Parts", told))
+    error.extra["part"] = part.rule.name
+    error.reason = f"part {part.rule.name}: {error.reason or error.detail}"
+    return error
