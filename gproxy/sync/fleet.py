@@ -16,6 +16,7 @@ from gproxy.shared.fleet import FleetCells
 from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table
 from gproxy.store.nodes import Node, Registry
+from gproxy.sync.fleet_memory import FleetMemory
 from gproxy.sync.shared_rules import SharedRules, shared_rules
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,12 @@ class Facts:
 
 
 class Fleet:
-    """The fleet as the node `own` sees it. Times are monotonic seconds."""
+    """The fleet as the node `own` sees it. Times are monotonic seconds.
 
-    def __init__(self, table: Table, own: str) -> None:
+    Until the others can be heard, those in its `memory` count.
+    """
+
+    def __init__(self, table: Table, own: str, memory: FleetMemory) -> None:
         self._table = table
         self._own = own
         self._cells = FleetCells(table)
@@ -50,6 +54,8 @@ class Fleet:
         self._counted: dict[str, int] = {}
         self._measured_s = 0.0
         self._looked_s = float("-inf")
+        self._memory = memory
+        self._remembered: list[Node] | None = memory.recall()
 
     def use(self, lines: Sequence[bytes]) -> None:
         """Follow a published configuration."""
@@ -64,6 +70,8 @@ class Fleet:
             if name not in self._rules.circuits:
                 self._cells.open(circuit.row, 0)
         self._looked_s = float("-inf")
+        if self._remembered:
+            self._divide(self._remembered)
 
     def facts(self, now_s: float) -> Facts:
         """Return what others should know of this node."""
@@ -84,12 +92,16 @@ class Fleet:
         self._looked_s = now_s
         before = set(self._members)
         self._members = members(self._members, registry.records(), now_s)
+        self._remembered = None
+        present = [member.record for member in self._members.values()]
+        if self._rules.limits:
+            self._memory.keep(present, now_s)
         self._table.cells[layout.FLEET_NODES] = len(set(self._members) | {self._own})
         if before and before != set(self._members):
             figures = (len(before), len(self._members), 0)
             self._ring.tell(Event(Kind.FLEET, FleetCause.NODES, figures=figures))
             log.info("other nodes came or went", extra={"nodes": len(self._members)})
-        self._divide()
+        self._divide(present)
 
     def agree(self, now_s: float) -> None:
         """Give servers a rest that enough nodes say are open, and take it back when that is over."""
@@ -115,10 +127,10 @@ class Fleet:
         text = "a server is given a rest: other nodes have opened its circuit" if is_open else "that rest is over"
         log.warning(text, extra={"server": name, "say_so": say_so, "nodes": len(self._members)})
 
-    def _divide(self) -> None:
+    def _divide(self, nodes: Sequence[Node]) -> None:
         """Take this node's part of each shared limit."""
         for name, rule in self._rules.limits.items():
-            demands = {node: member.record.demand.get(name, 0.0) for node, member in self._members.items()}
+            demands = {node.id: node.demand.get(name, 0.0) for node in nodes}
             demands.setdefault(self._own, self._demand.get(name, 0.0))
             self._cells.divide(rule.row, part(self._own, demands, rule.rate))
 

@@ -21,6 +21,7 @@ from gproxy.store.snapshot_file import FILE_NAME
 from gproxy.sync.adopt import Adopter
 from gproxy.sync.certificates import Certificates
 from gproxy.sync.fleet import Fleet
+from gproxy.sync.fleet_memory import FleetMemory
 from gproxy.sync.lookout import Lookout
 from gproxy.sync.publish import Publisher
 from gproxy.sync.register import Registrar
@@ -56,7 +57,7 @@ def run(context: Context) -> int:
     source = Source(settings.store.url, not publisher.has_last_good, Access.of(settings.store), Adopter(context.table))
     registrar = Registrar(context)
     certificates = Certificates(context)
-    fleet = Fleet(context.table, registrar.id)
+    fleet = Fleet(context.table, registrar.id, FleetMemory(settings.gproxy.run_dir))
     try:
         while _goes_on(received, context.master_pid):
             cells[layout.SYNC_HEARTBEAT] = now_ms()

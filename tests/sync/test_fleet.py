@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from gproxy.shared.table import Table
 from gproxy.store.base import StoreUnavailable
 from gproxy.store.nodes import Node, Registry
 from gproxy.sync.fleet import LOOK_S, Fleet
+from gproxy.sync.fleet_memory import FleetMemory
 from tests.store.test_nodes import a_node
 from tests.sync.test_shared_rules import api, server
 
@@ -60,8 +62,8 @@ def table() -> Iterator[Table]:
 
 
 @pytest.fixture
-def fleet(table: Table) -> Fleet:
-    fleet = Fleet(table, "me")
+def fleet(table: Table, tmp_path: Path) -> Fleet:
+    fleet = Fleet(table, "me", FleetMemory(tmp_path))
     fleet.use(LINES)
     return fleet
 
@@ -183,3 +185,19 @@ def test_a_node_that_takes_its_word_back_ends_an_agreement(fleet: Fleet, table: 
     fleet.look(records, 101, True)
     fleet.agree(101)
     assert cells.open_until_us(0) == 0
+
+
+def test_a_node_that_starts_while_the_store_is_away_takes_the_part_that_it_had(
+    fleet: Fleet, table: Table, tmp_path: Path
+) -> None:
+    records = Records()
+    records.say("me", 100)
+    records.say("other", 100)
+    fleet.look(records, 0, True)
+    FleetCells(table).divide(1, 0)  # as in the memory of a new program
+    again = Fleet(table, "me", FleetMemory(tmp_path))
+    again.use(LINES)
+    assert part(table) == 0.5
+    records.said.clear()
+    again.look(records, 1, True)
+    assert part(table) == 1, "those who can be heard count, and only those"
