@@ -5,7 +5,7 @@ Nothing here forgets the last good configuration: it is replaced by a better one
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 from gproxy.core.events import Event, Kind, SnapshotCause
 from gproxy.core.model import Part, normalised
 from gproxy.core.schema import Checked, check
+from gproxy.core.shorthand import implied_apis
 from gproxy.core.snapshot import LINE_ORDER
 from gproxy.shared import layout
 from gproxy.shared.rings import RingWriter
@@ -163,12 +164,14 @@ class Publisher:
 
     def _lines(self, checked: Checked, now_s: float) -> list[bytes]:
         """Return the lines of the snapshot; an object that has not changed is not rendered again. Raises NoRoom."""
-        counted = [(kind, name) for kind in COUNTED for name in sorted(checked.entities.get(kind, ()))]
+        apis = {**checked.entities["api"], **implied_apis(checked.entities["cluster"])}
+        entities_of: dict[str, Mapping[str, Part]] = {**checked.entities, "api": apis}
+        counted = [(kind, name) for kind in COUNTED for name in sorted(entities_of[kind])]
         rows = self._rows.assign(counted, now_s)
         rendered: dict[Key, tuple[Part, int | None, bytes]] = {}
         lines = []
         for kind in LINE_ORDER:
-            entities = checked.entities[kind]
+            entities = entities_of[kind]
             for name in sorted(entities):
                 entity, row = entities[name], rows.get((kind, name))
                 known = self._rendered.get((kind, name))

@@ -38,7 +38,7 @@ def problems_of(kind: str, document: Any) -> list[str]:
         ("server", {"address": []}, "x.address: must be text, not a list"),
         ("cluster", {"timeouts": {"total_s": "1s"}}, 'x.timeouts.total_s: must be a number, not "1s"'),
         ("cluster", {"timeouts": {"total_s": float("inf")}}, "x.timeouts.total_s: must be a finite number, not inf"),
-        ("cluster", {"url_pattern": 5}, "x.url_pattern: is not supported by this version"),
+        ("cluster", {"url_pattern": 5}, "x.url_pattern: must be text, not 5: put it in quotes"),
         ("server", {"tls": "on"}, 'x.tls: must be an object, not "on"'),
         ("server", {"wieght": 1}, "x.wieght: is not a known field, did you mean weight?"),
         ("server", {"qqqq": 1}, "x.qqqq: is not a known field"),

@@ -1,5 +1,11 @@
-"""The router agrees with the naive one on any routes and requests."""
+"""The router agrees with the naive one on any routes and requests.
 
+With GPROXY_LARGE_TESTS in the environment more than 100,000 requests are compared, which takes some minutes.
+"""
+
+import os
+
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -8,6 +14,7 @@ from gproxy.core.pattern import Pattern
 from gproxy.core.router import Route, Router
 from tests.core import naive_router as naive
 
+EXAMPLES, LEAST, MOST = (4_500, 15, 40) if "GPROXY_LARGE_TESTS" in os.environ else (250, 1, 20)
 literal_texts = st.sampled_from(["a", "b", "1", "ab", "%61", "a%2Fb", "%25", "%C3%A9", ""])
 variables = st.sampled_from(["{%s}", "{%s}", "{%s:int}", "{%s:a|1}", "{%s:b|a%%2Fb}"])
 
@@ -45,16 +52,21 @@ requests = st.tuples(
 )
 
 
-@settings(max_examples=250, deadline=None)
+compared = [0]
+
+
+@pytest.mark.timeout(1800)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     st.lists(plain_routes, max_size=25, unique_by=lambda one: one.name),
-    st.lists(requests, min_size=1, max_size=20),
+    st.lists(requests, min_size=LEAST, max_size=MOST),
 )
 def test_agrees_with_a_naive_matcher(plain_ones: list[naive.Plain], asked: list[tuple[str, str, bytes]]) -> None:
     made = Router()
     for one in plain_ones:
         wanted = frozenset(method.encode() for method in one.methods)
         made.add(Route(one.name, one.hosts, wanted, Pattern.parse(one.path), one.priority, one))
+    compared[0] += len(asked)
     for host, method, path in asked:
         candidates = naive.candidates(plain_ones, host, path)
         taking = [(one, values) for _, one, values in candidates if not one.methods or method in naive.methods_of(one)]
@@ -66,3 +78,7 @@ def test_agrees_with_a_naive_matcher(plain_ones: list[naive.Plain], asked: list[
         if found is None:
             allowed = {name for _, one, _ in candidates for name in naive.methods_of(one)}
             assert made.allowed(host.encode(), path) == {name.encode() for name in allowed}
+
+
+def test_so_many_requests_were_compared() -> None:
+    assert compared[0] >= (100_000 if "GPROXY_LARGE_TESTS" in os.environ else EXAMPLES)

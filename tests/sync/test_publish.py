@@ -274,3 +274,14 @@ def test_more_objects_than_rows_are_a_problem(path: Path, caplog: pytest.LogCapt
     assert published(table) == (1, 4)
     assert [json.loads(line)[2:] for line in snapshot_file.read(path).lines] == [[0], [1], []]
     table.close()
+
+
+def test_a_cluster_with_a_url_pattern_is_an_api_with_figures_of_its_own(publisher: Publisher, path: Path) -> None:
+    clusters = [{"name": "users", "servers": ["u1"], "url_pattern": "/users/*"}, {"name": "other"}]
+    publisher.offer(state_of({**LISTS, "clusters": clusters}, 3), 0.0)
+    apis = [json.loads(line) for line in snapshot_file.read(path).lines if line.startswith(b'["api"')]
+    assert [(document["name"], document["path"]) for _, document, _ in apis] == [
+        ("all", "/*"),
+        ("cluster/users", "/users/*"),
+    ]
+    assert len({row for _, _, row in apis}) == 2

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gproxy.core.schema import PLURALS
 from gproxy.ctl import files
 from scripts.demo.backend import Handler
 from scripts.demo.options import EXAMPLE_PORTS
@@ -41,13 +42,13 @@ class Demo:
             server.server_close()
 
     def apply(self, example: Path) -> None:
-        """Make the gateway serve an example, which finds the services where they really are."""
+        """Make the gateway serve an example and nothing else, which finds the services where they really are."""
         text = example.read_text(encoding="utf-8")
         for port, server in zip(EXAMPLE_PORTS, self._servers, strict=True):
             text = re.sub(rf"\b127\.0\.0\.1:{port}\b", f"127.0.0.1:{server.server_port}", text)
         copy = self._folder / example.name
         copy.write_text(text, encoding="utf-8")
-        self.gateway.apply(files.read(str(copy)))
+        self.gateway.apply({plural: [] for plural in PLURALS.values()} | files.read(str(copy)))
 
     def run(self, step: Step) -> str:
         program, *arguments = step.command
@@ -82,3 +83,11 @@ def test_what_is_not_shown_is_noticed() -> None:
     assert not is_shown(said, ["HTTP/1.1 200 OK", "", "hello"])
     assert not is_shown(said, ["HTTP/1.1 200 OK", "...", "", "hallo"])
     assert not is_shown(said, [])
+
+
+def test_clusters_alone_take_their_paths(demo: Demo) -> None:
+    demo.apply(PROJECT / "conf" / "examples" / "clusters.yaml")
+    for path, name in (("/users/1", "demo-1"), ("/orders/7", "demo-2")):
+        assert f"X-Served-By: {name}" in curl(["-i", f"http://a{path}"], demo.gateway.address)
+    apis = {api["name"] for api in demo.gateway.stats()["apis"]}
+    assert apis == {"cluster/users", "cluster/rest"}

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from gproxy.core import grammar, request_key
-from gproxy.core.model.base import MOST, FileName, Name, Part, Set, Timeouts
+from gproxy.core.model.base import MOST, FileName, Name, Part, Path, Set, Timeouts
 from gproxy.core.model.protection import MOST_RATE, CircuitBreaker, HealthCheck, Queue, Retry
 
 #: The longest slow start of a server, in seconds.
@@ -69,10 +69,12 @@ class Cluster(Part):
     """Servers that provide the same service.
 
     Its timeouts are defaults for the APIs that use it, its health check and its circuit breaker are for its servers.
+    Paths of its `url_pattern` lead to it when no API takes them.
     """
 
     name: Name
     servers: Set[Name] = ()
+    url_pattern: Path | None = None
     load_balance: Literal["round_robin", "least_conn", "p2c", "random", "consistent_hash"] = "round_robin"
     hash_on: Annotated[str, AfterValidator(request_key.check)] | None = None
     sticky_cookie: Annotated[str, AfterValidator(grammar.cookie_name)] | None = None

@@ -37,6 +37,7 @@ def test_a_cluster_with_every_default() -> None:
     assert normalised(MODELS["cluster"].model_validate({"name": "users"})) == {
         "name": "users",
         "servers": [],
+        "url_pattern": None,
         "load_balance": "round_robin",
         "hash_on": None,
         "sticky_cookie": None,
