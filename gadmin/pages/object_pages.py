@@ -18,6 +18,7 @@ from gadmin.accounts.roles import Role
 from gadmin.api.reading import MOST_COMMENT
 from gadmin.configuration.editor import InUse, NoSuchObject, Signature
 from gadmin.forms.form import Form
+from gadmin.forms.spec import Widget
 from gadmin.pages.paging import Page
 from gadmin.security.guard import identity, needs
 from gadmin.services import services
@@ -91,7 +92,11 @@ class _Pages:
         source = request.args.get("from", "")
         document = dict(self._stored(source).document) if source else {}
         document.pop("name", None)
-        return self._form(Form.of(self._kind, document), "", ABSENT)
+        form = Form.of(self._kind, document)
+        for field in form.fields:  # what is nothing without parts (an API without nodes) begins with one
+            if field.widget is Widget.PARTS and not form.rows(field.name):
+                form = form.changed_rows(field.name, "")
+        return self._form(form, "", ABSENT)
 
     def edit(self, name: str) -> Response | str | tuple[str, int]:
         """Change an object."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gproxy.core.events import Thing
 
@@ -23,11 +23,18 @@ _THINGS = {"server": Thing.SERVER, "api": Thing.API, "routing": Thing.ROUTING}
 
 
 def objects(lines: Iterable[bytes]) -> Objects:
-    """Return what the lines of a snapshot name, by row."""
+    """Return what the lines of a snapshot name, by row; a cluster's circuit breaker is one of each of its servers."""
     found = {}
+    guarded: set[str] = set()
     for line in lines:
         kind, document, *rest = json.loads(line)
+        has_breaker = document.get("circuit_breaker") is not None
         if kind in _THINGS:
             (row,) = rest
-            found[row] = Named(_THINGS[kind], document["name"], row, document.get("circuit_breaker") is not None)
-    return found
+            found[row] = Named(_THINGS[kind], document["name"], row, has_breaker)
+        elif kind == "cluster" and has_breaker:
+            guarded.update(document["servers"])
+    return {
+        row: replace(named, has_breaker=True) if named.thing is Thing.SERVER and named.name in guarded else named
+        for row, named in found.items()
+    }
