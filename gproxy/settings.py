@@ -91,6 +91,8 @@ class LimitsSection:
     buffered_body_bytes: int
     part_bytes: int
     connections: int
+    connections_per_ip: int
+    slowest_bytes_per_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,10 @@ KEYS: Final = (
     Key("limits", "part_bytes", values.whole, "8388608",
         "Largest answer of one node of an aggregation, else that part has failed (0: no limit)."),
     Key("limits", "connections", values.whole, "0", "Most client connections per worker (0: no limit)."),
+    Key("limits", "connections_per_ip", values.whole, "0",
+        "Most connections of one client address or IPv6 /64 to all workers, trusted_proxies excepted (0: no limit)."),
+    Key("limits", "slowest_bytes_per_s", values.whole, "100",
+        "Slowest a client may send a body or take an answer, on average once body_s is used up (0: no limit)."),
     Key("timeouts", "head_s", values.seconds, "10", "For a client to send a request head (0: no limit)."),
     Key("timeouts", "handshake_s", values.seconds, "10",
         "For a client's PROXY header and TLS handshake (0: no limit)."),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 
 from gproxy.core.errors import BadRequest, ExpectationFailed, HeadTooLarge
 
@@ -36,18 +37,30 @@ HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"transfer-encoding")
     + (b"proxy-authenticate", b"proxy-authorization", b"trailer")
 )
-#: fields that the gateway says itself; what a client claims counts only from a trusted proxy
-CLAIMS = frozenset(
+#: fields with which proxies other than this one tell where a request came from
+FORWARDED_BY_OTHERS = frozenset(
+    (b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-server", b"x-forwarded-scheme", b"x-forwarded-ssl")
+)
+#: fields that the gateway says itself, and others that servers believe; what a client claims counts only from a trusted
+#: proxy
+CLAIMS = FORWARDED_BY_OTHERS | frozenset(
     (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-request-id", b"x-real-ip")
     + (b"client-cert", b"client-cert-chain", b"x-client-cert-subject", b"x-client-cert-fingerprint")
 )
+#: never passed on, whoever says it: names that CGI and WSGI servers take for claims, since they know no difference
+#: between "-" and "_", and what they take for the setting of a proxy (CVE-2016-5385)
+_LOOKALIKES = frozenset(
+    b"".join(spelled)
+    for name in CLAIMS
+    for spelled in product(*((b"-", b"_") if char == 45 else (bytes((char,)),) for char in name))
+) - CLAIMS | {b"proxy"}
 #: fields that nobody can take away by naming them in Connection
 _PROTECTED = frozenset(
     (b"host", b"authorization", b"cookie", b"content-length", b"content-type", b"content-encoding", b"expect")
     + (b"via", b"cache-control", b"set-cookie", b"date", b"location")
 )
 #: fields that are looked at; all others are passed on to the letter
-_REQUEST_SPECIAL = HOP_BY_HOP | CLAIMS | {b"host", b"content-length", b"expect"}
+_REQUEST_SPECIAL = HOP_BY_HOP | CLAIMS | _LOOKALIKES | {b"host", b"content-length", b"expect"}
 _RESPONSE_SPECIAL = HOP_BY_HOP | {b"content-length"}
 #: fields of which a second one makes the message ambiguous
 _ONCE = frozenset((b"host", b"content-length", b"transfer-encoding"))
@@ -144,7 +157,7 @@ def parse_request_fields(block: bytes, minor: bytes, most_fields: int) -> Reques
             raise ExpectationFailed("The only expectation known here is 100-continue.")
         kept.append(b"Expect: " + expect)
     options = _options(special)
-    trailers = _announced(special) - CLAIMS if coding is not None else NO_NAMES
+    trailers = _announced(special) - CLAIMS - _LOOKALIKES if coding is not None else NO_NAMES
     if trailers:
         kept.append(b"Trailer: " + b", ".join(sorted(trailers)))
     if len(options) > 1 or not options <= _PERSISTENCE:

@@ -46,8 +46,12 @@ _SLOT_COUNTERS: Final = (
     ("tls_handshakes", layout.HANDSHAKES, "TLS handshakes with clients."),
     ("tls_resumed", layout.RESUMED, "Those of them that took an earlier session up again."),
     ("tls_failed", layout.FAILED_HANDSHAKES, "TLS handshakes that failed."),
-    ("slow_handshakes", layout.SLOW_HANDSHAKES, "Connections that took too long for PROXY header and handshake."),
     ("log_lines_dropped", layout.LOG_DROPPED, "Lines of the access log that could not be written in time."),
+)
+#: Counters of limits that have acted on clients, by their names in /stats.
+_LIMITS: Final = (
+    *("refused_connections", "refused_per_ip", "refused_announcements", "slow_handshakes"),
+    *("slow_heads", "large_heads", "slow_bodies", "large_bodies", "slow_readers"),
 )
 
 
@@ -126,6 +130,12 @@ class Exposition:
         yield answers
         for name, cell, text in _SLOT_COUNTERS:
             yield CounterMetricFamily(f"gproxy_{name}", text, table.total(cell))
+        acted = CounterMetricFamily(
+            "gproxy_limit_acted", "How often a limit of the settings has acted on a client.", labels=["limit"]
+        )
+        for name in _LIMITS:
+            acted.add_metric([name], table.total(layout.COUNTER_NAMES[name]))
+        yield acted
 
     def _workers(self, now: Now) -> Iterator[Metric]:
         table = self._table

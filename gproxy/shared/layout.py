@@ -95,6 +95,16 @@ HANDSHAKES: Final = 40
 RESUMED: Final = 41  # those of them that took an earlier session up again
 FAILED_HANDSHAKES: Final = 42
 SLOW_HANDSHAKES: Final = 43
+# Limits that acted on clients.
+REFUSED_ANNOUNCEMENTS: Final = 45  # PROXY headers that are wrong, or from somebody who is not trusted
+CROWDED: Final = 46  # connections of an address that has too many
+LARGE_HEADS: Final = 47
+LARGE_BODIES: Final = 48
+SLOW_HEADS: Final = 49
+SLOW_BODIES: Final = 50
+SLOW_READERS: Final = 51
+# Not a counter: 1 when the worker counts connections by address, see shared/addresses.py.
+COUNTS_ADDRESSES: Final = 63
 SLOT_CELLS: Final = 64
 
 #: Every request ends in exactly one of these, so their sum is the number of requests that are over.
@@ -123,6 +133,13 @@ COUNTER_NAMES: Final = {
     "tls_resumed": RESUMED,
     "tls_failed": FAILED_HANDSHAKES,
     "slow_handshakes": SLOW_HANDSHAKES,
+    "refused_announcements": REFUSED_ANNOUNCEMENTS,
+    "refused_per_ip": CROWDED,
+    "large_heads": LARGE_HEADS,
+    "large_bodies": LARGE_BODIES,
+    "slow_heads": SLOW_HEADS,
+    "slow_bodies": SLOW_BODIES,
+    "slow_readers": SLOW_READERS,
 }
 
 # STATE values.
@@ -235,6 +252,10 @@ FLEET_OPEN_UNTIL_US: Final = 1  # until when a server is given a rest because ot
 FLEET_CELLS: Final = 2
 FLEET_WHOLE: Final = 1 << 32
 
+#: Open connections by client address: two rows of cells per worker, see shared/addresses.py.
+ADDRESS_MASK: Final = 0xFFFF
+ADDRESS_CELLS: Final = 2 * (ADDRESS_MASK + 1)
+
 # An event ring: a line with the number of events ever written, then the records, see shared/rings.py.
 RING_RECORDS: Final = 256
 RECORD_CELLS: Final = 8
@@ -276,6 +297,7 @@ class Regions(NamedTuple):
     key_shares: int
     filters: int
     fleet: int
+    addresses: int
     end: int
 
     @classmethod
@@ -300,6 +322,7 @@ class Regions(NamedTuple):
             KEY_SETS * slots * KEY_WAYS * KEY_CELLS,
             slots * MOST_FILTERS * FILTER_CELLS,
             rows * FLEET_CELLS,
+            slots * ADDRESS_CELLS,
         )
         starts = [GLOBAL_END]
         for size in sizes:

@@ -144,6 +144,10 @@ class Table:
         """Return the cell that counts how often a row was given to another object; sync writes it."""
         return self._regions.row_generations + self._row(row)
 
+    def addresses_base(self, slot: int) -> int:
+        """Return the first of the ADDRESS_CELLS of a slot; those of the next slot follow."""
+        return self._regions.addresses + self._slot(slot) * layout.ADDRESS_CELLS
+
     def zero_base(self, row: int) -> int:
         """Return the first of the ROW_ZERO_CELLS of a row; sync writes them."""
         return self._regions.row_zeros + self._row(row) * layout.ROW_ZERO_CELLS
@@ -185,6 +189,11 @@ class Table:
             for row_gauge in layout.ROW_GAUGES:
                 start = first + row_gauge
                 self.cells[start : start + rows * layout.ROW_CELLS : layout.ROW_CELLS] = zeros
+        if self.cells[base + layout.COUNTS_ADDRESSES]:
+            self.cells[base + layout.COUNTS_ADDRESSES] = 0
+            start = self.addresses_base(slot)
+            zeros = memoryview(bytes(layout.ADDRESS_CELLS * layout.CELL_BYTES)).cast("Q")
+            self.cells[start : start + layout.ADDRESS_CELLS] = zeros
         # The state last: a slot that looks free is (to another master, too).
         for gauge in (*(gauge for gauge in layout.GAUGES if gauge != layout.STATE), layout.STATE):
             self.cells[base + gauge] = 0

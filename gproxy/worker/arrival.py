@@ -1,6 +1,7 @@
-"""What comes before the first request of a connection: the TLS handshake, in a greenlet of its own with a deadline.
+"""What comes before the first request of a connection: a PROXY header, the TLS handshake.
 
-A connection that has said nothing yet costs no more than any idle one: TLS begins with the first byte.
+Both in a greenlet of its own with a deadline over both. A connection that has said nothing yet costs no more than any
+idle one: TLS begins with the first byte.
 """
 
 from __future__ import annotations
@@ -12,28 +13,31 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gproxy.core.errors import BadRequest, GatewayError
+from gproxy.core.proxy_protocol import MOST_HEADER_BYTES, parse
 from gproxy.shared import layout
 from gproxy.worker.client_wire import ClientWire
 from gproxy.worker.connection import Client
+from gproxy.worker.forwarded import origin
 from gproxy.worker.identity import identity_lines
 from gproxy.worker.link import RECV_BYTES, ClientGone, Wire
 
 if TYPE_CHECKING:
+    from gproxy.entrances import Entrance
     from gproxy.worker.forwarded import Origin
     from gproxy.worker.runtime import Runtime
-    from gproxy.worker.termination import Termination
 
 log = logging.getLogger(__name__)
 
 
 class Arrival(Client):
-    """A client connection over TLS. `is_new` until requests can be read."""
+    """A client connection through an entrance that asks for more than requests. `is_new` until those can be read."""
 
-    __slots__ = ("_pending", "is_new")
+    __slots__ = ("_entrance", "_pending", "is_new")
 
-    def __init__(self, sock: socket.socket, origin: Origin, runtime: Runtime) -> None:
+    def __init__(self, sock: socket.socket, origin: Origin, runtime: Runtime, entrance: Entrance) -> None:
         super().__init__(sock, origin, runtime)
         self.is_new = True
+        self._entrance = entrance
         self._pending = _nothing
         self.deadlines.set(self, monotonic() + runtime.handshake_s)
 
@@ -50,6 +54,11 @@ class Arrival(Client):
         else:
             self.busy = True
             self.runtime.start(self._arrive)
+
+    def tell_crowded(self) -> None:
+        """Say nothing in plain to who wants to speak TLS."""
+        if not self._entrance.speaks_tls:
+            super().tell_crowded()
 
     def turn_away(self, error: GatewayError) -> None:
         """Close a connection that is one too many: a handshake would cost more than the answer is worth."""
@@ -73,14 +82,19 @@ class Arrival(Client):
 
     def _arrive(self) -> None:
         """Take the connection to its first request; runs in a borrowed greenlet."""
-        termination = self.runtime.termination
-        assert termination is not None
         try:
-            self._shake_hands(termination)
+            if self._entrance.announces:
+                self._read_announcement()
+            if self._entrance.speaks_tls:
+                self._shake_hands()
         except ClientGone:
             self.close()
-        except ssl.SSLError as error:
+        except ssl.SSLError as error:  # before ValueError, which some of them are as well
             self._refuse(error)
+        except ValueError as error:
+            self.runtime.count(layout.REFUSED_ANNOUNCEMENTS)
+            log.warning("connection refused", extra={"from": self.origin.ip.decode("ascii"), "reason": error})
+            self.close()
         except OSError:  # reset before a handshake could begin
             self.close()
         except Exception:
@@ -89,9 +103,32 @@ class Arrival(Client):
         else:
             self._begin()
 
-    def _shake_hands(self, termination: Termination) -> None:
-        runtime, sock = self.runtime, self.wire
+    def _read_announcement(self) -> None:
+        """Take the PROXY header off the connection, not a byte more, and believe it. Raises ValueError, ClientGone."""
+        sock, header = self.wire, b""
         assert isinstance(sock, socket.socket)
+        while True:
+            try:
+                seen = sock.recv(MOST_HEADER_BYTES, socket.MSG_PEEK)
+            except BlockingIOError:
+                self.wait_readable()
+                continue
+            if not seen:
+                raise ClientGone("closed by the client")
+            found = parse(header + seen)
+            header += sock.recv(len(seen) if found is None else found.size - len(header))
+            if found is None:
+                continue
+            if found.source:
+                self.origin = origin(found.source, self.runtime.settings.gproxy.trusted_proxies)
+            if not self.runtime.has_room_for(self):
+                raise ClientGone("one connection too many")
+            return
+
+    def _shake_hands(self) -> None:
+        runtime, sock, termination = self.runtime, self.wire, self.runtime.termination
+        assert isinstance(sock, socket.socket)
+        assert termination is not None
         wire = ClientWire(sock, termination.front)
         self._use(wire)
         while True:

@@ -16,22 +16,27 @@ from gproxy.worker.link import RECV_BYTES, ClientGone
 if TYPE_CHECKING:
     from gproxy.worker.connection import Client
     from gproxy.worker.exchange import Exchange
+    from gproxy.worker.pace import Pace
 
 #: fields that a body in one piece of known length has no use for
 _FRAMING = re.compile(rb"^(?:transfer-encoding|content-length|trailer|expect):[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 
 
-def read_piece(client: Client, left: int, until: float) -> bytes:
+def read_piece(client: Client, left: int, pace: Pace | None, until: float = NEVER) -> bytes:
     """Wait for more of a body of which `left` bytes (-1: nobody knows) have to come; raises ClientGone, RequestTimeout.
 
-    `until` is when the client must have sent some, NEVER for no limit (monotonic seconds).
+    `pace` says how slow the client may be, None: as slow as it likes; never beyond `until` (monotonic seconds).
     """
+    if pace is not None:
+        until = min(until, pace.wait(monotonic()))
     client.deadlines.set(client, until)
     data = client.recv(RECV_BYTES if left < 0 else min(left, RECV_BYTES))
     if not data:
         client.gone = True
         raise ClientGone("closed by the client")
     client.deadline = NEVER  # how long others take for it is not the client's fault
+    if pace is not None:
+        pace.moved(len(data), monotonic())
     return data
 
 
@@ -66,8 +71,9 @@ def read_whole(exchange: Exchange) -> bytes:
 def _rest(exchange: Exchange, limit: int) -> list[bytes]:
     """Read what has not arrived yet."""
     client, decoder, found = exchange.client, exchange.decoder, []
+    pace = client.runtime.pace()
     while exchange.left:
-        data = read_piece(client, exchange.left, min(monotonic() + client.deadlines.stall_s, exchange.deadline))
+        data = read_piece(client, exchange.left, pace, exchange.deadline)
         if decoder is None:
             exchange.left -= len(data)
         else:

@@ -8,6 +8,10 @@ import ssl
 
 from gproxy.worker.tls import TlsWire
 
+#: largest payload of a record (RFC 8446 5.1)
+_RECORD_BYTES = 1 << 14
+_WOULD_BLOCK = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
 
 class ClientWire(TlsWire):
     """A connection that a client has opened; it ends with TLS's own goodbye unless it is cut."""
@@ -22,6 +26,19 @@ class ClientWire(TlsWire):
     def move_to(self, context: ssl.SSLContext) -> None:
         """Go on with another context's certificate."""
         self.tls.context = context
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Write as many records as the client takes, so that it can be seen to go on; the rest must be given again."""
+        if len(data) <= _RECORD_BYTES:
+            return super().send(data)
+        view, sent = memoryview(data), 0
+        try:
+            while sent < len(view):
+                sent += self._write(view[sent : sent + _RECORD_BYTES])
+        except _WOULD_BLOCK:
+            if not sent:
+                raise
+        return sent
 
     #: OpenSSL hands the connection to `sni_callback` by this name
     context = property(None, move_to)

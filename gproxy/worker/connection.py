@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from collections.abc import Callable
@@ -18,12 +19,15 @@ from gproxy.core.http1 import (
     parse_request_fields,
     with_host,
 )
+from gproxy.shared import layout
+from gproxy.worker.crowd import CROWDED
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.exchange import NO_FIELDS, Exchange
 from gproxy.worker.link import RECV_BYTES, WOULD_BLOCK, ClientGone, Link
 
 if TYPE_CHECKING:
     from gproxy.worker.forwarded import Origin
+    from gproxy.worker.pace import Pace
     from gproxy.worker.pause import Pause
     from gproxy.worker.runtime import Runtime
     from gproxy.worker.upstream import Upstream
@@ -45,10 +49,23 @@ class Client(Link):
     """One accepted connection. `buffer` holds bytes that were read and belong to the next request.
 
     `busy`: a greenlet serves it. `owes_body`: the body of the request in flight has not all arrived. `waits_for` is
-    what the request in flight may be parked on. `desk` takes its requests.
+    what the request in flight may be parked on. `desk` takes its requests. `place` is where it is counted by its
+    address, 0 if it is not.
     """
 
-    __slots__ = ("buffer", "busy", "desk", "gone", "lingers", "origin", "owes_body", "runtime", "waits_for")
+    __slots__ = (
+        "_pace",
+        "buffer",
+        "busy",
+        "desk",
+        "gone",
+        "lingers",
+        "origin",
+        "owes_body",
+        "place",
+        "runtime",
+        "waits_for",
+    )
     broken = ClientGone
 
     def __init__(self, sock: socket.socket, origin: Origin, runtime: Runtime) -> None:
@@ -61,6 +78,8 @@ class Client(Link):
         self.gone = False
         self.owes_body = False
         self.lingers = 0
+        self.place = 0
+        self._pace: Pace | None = None
         self.waits_for: Upstream | Pause | None = None
         self.deadlines.set(self, monotonic() + runtime.head_s)
 
@@ -140,12 +159,25 @@ class Client(Link):
         except ClientGone:
             self.close()
 
+    def tell_crowded(self) -> None:
+        """Say that the client's address has too many connections, if that can be said at once."""
+        with contextlib.suppress(OSError):
+            self._send(CROWDED)
+
+    def write_pace(self) -> Pace:
+        """Return how slow the client may be in taking its answers: what it has earned lasts as long as itself."""
+        if self._pace is None:
+            self._pace = self.runtime.pace()
+        return self._pace
+
     def timed_out(self) -> Exception:
         """Return what a client that is too slow is told."""
+        self.runtime.count(layout.SLOW_BODIES if self.owes_body else layout.SLOW_HEADS)
         return RequestTimeout("The request took too long to arrive.")
 
     def stalled(self) -> Exception:
         """Return what a story is told whose client does not read: as good as gone."""
+        self.runtime.count(layout.SLOW_READERS)
         return ClientGone("took no byte of the response in time")
 
     def idle_expired(self) -> None:

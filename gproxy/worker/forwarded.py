@@ -11,14 +11,19 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from gproxy.core.http1 import FORWARDED_BY_OTHERS
+
 if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.view import View
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-#: what a trusted proxy says of its client's certificate, as it is passed on
-_IDENTITY = {name: name.title() for name in (b"client-cert", b"x-client-cert-subject", b"x-client-cert-fingerprint")}
+_NOBODY = b"unknown"
+#: what a trusted proxy says of its client's certificate
+_IDENTITY = frozenset((b"client-cert", b"client-cert-chain", b"x-client-cert-subject", b"x-client-cert-fingerprint"))
+#: claims of trusted proxies that are passed on as they are, with their names
+_PASSED = {name: name.title() for name in sorted(_IDENTITY | FORWARDED_BY_OTHERS)}
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=\-]{1,128}")
 
 
@@ -35,6 +40,11 @@ class Origin(NamedTuple):
     scheme: bytes
     identity: bytes
 
+    @property
+    def has_address(self) -> bool:
+        """Tell whether the client has an address: those of unix sockets have none."""
+        return self.ip != _NOBODY
+
     def over_tls(self, identity: bytes) -> Origin:
         """Return the same for a client that speaks TLS and has shown this identity."""
         return _origin(self.ip, self.node, self.is_trusted, b"https", identity)
@@ -44,7 +54,7 @@ class Origin(NamedTuple):
 def origin(ip: str, trusted: Sequence[Network]) -> Origin:
     """Describe a client address ("" for a unix socket, whose clients have none)."""
     if not ip:
-        return _origin(b"unknown", b"unknown", False)
+        return _origin(_NOBODY, _NOBODY, False)
     address = _address(ip)
     text = str(address).encode("ascii")
     node = text if address.version == 4 else b'"[%b]"' % text
@@ -91,12 +101,12 @@ def _with_claims(exchange: Exchange, claims: Mapping[bytes, bytes]) -> bytes:
         b"X-Forwarded-For: " + (b"%b, %b" % (chain, origin.ip) if chain else origin.ip),
         b"X-Forwarded-Proto: " + claims.get(b"x-forwarded-proto", origin.scheme),
         *([b"X-Forwarded-Host: " + host] if host else ()),
-        *([b"%b: %b" % (_IDENTITY[name], claims[name]) for name in _IDENTITY if name in claims]),
+        *(b"%b: %b" % (_PASSED[name], claims[name]) for name in _PASSED if name in claims),
         b"Via: 1.1 gproxy",
         b"Forwarded: " + (b"%b, %b" % (forwarded, element) if forwarded else element),
         b"X-Request-Id: " + exchange.request_id,
     ]
-    identity = b"" if any(name in claims for name in _IDENTITY) else origin.identity
+    identity = b"" if claims.keys() & _IDENTITY else origin.identity
     return fields.forward + identity + b"\r\n".join(lines) + b"\r\n"
 
 

@@ -16,6 +16,7 @@ from gevent.hub import get_hub
 from greenlet import getcurrent, greenlet
 
 from gproxy.worker.deadlines import NEVER, Deadlines
+from gproxy.worker.pace import Pace
 from gproxy.worker.tls import TlsWire
 
 READ, WRITE = 1, 2
@@ -118,7 +119,7 @@ class Link:
         """Park until the peer takes bytes again."""
         wait = self._write_wait = _WriteWait(self)
         try:
-            wait.park()
+            wait.park(monotonic() + self.deadlines.stall_s)
         finally:
             self._write_wait = None
             wait.close()
@@ -140,19 +141,26 @@ class Link:
 
     def send_rest(self, rest: memoryview) -> None:
         """Write what is left of a message when the peer took no more at once."""
-        wait = self._write_wait = _WriteWait(self)
+        wait, pace = _WriteWait(self), self.write_pace()
+        self._write_wait = wait
         try:
             while rest:
-                wait.park()
+                wait.park(pace.wait(monotonic()))
                 try:
-                    rest = rest[self._send(rest) :]
+                    sent = self._send(rest)
                 except WOULD_BLOCK:
-                    continue
+                    sent = 0
                 except OSError as error:
                     raise self.broken(str(error)) from None
+                pace.moved(sent, monotonic())
+                rest = rest[sent:]
         finally:
             self._write_wait = None
             wait.close()
+
+    def write_pace(self) -> Pace:
+        """Return how slow the peer may be in taking a message."""
+        return Pace(self.deadlines.stall_s, 0, monotonic())
 
     def _ready(self) -> None:
         reader = self.reader
@@ -232,9 +240,8 @@ class _WriteWait:
         self.deadline = NEVER
         self.due = NEVER
 
-    def park(self) -> None:
-        deadlines = self._link.deadlines
-        deadlines.set(self, monotonic() + deadlines.stall_s)
+    def park(self, until: float) -> None:
+        self._link.deadlines.set(self, until)
         self._writer = getcurrent()
         switch(hub)
 

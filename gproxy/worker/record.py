@@ -11,10 +11,13 @@ from gproxy.core.backends import Server
 from gproxy.core.errors import (
     AccessDenied,
     BadUpstream,
+    BodyTooLarge,
     CircuitOpen,
+    HeadTooLarge,
     NoServer,
     Overloaded,
     RequestTimeout,
+    TargetTooLong,
     UpstreamTimeout,
 )
 from gproxy.core.histogram import bucket_of
@@ -43,6 +46,11 @@ _TIMEOUTS = frozenset((RequestTimeout.code, UpstreamTimeout.code))
 #: what the gateway does on purpose, and as often as asked: the one reason is told when it begins
 _DELIBERATE = frozenset((CircuitOpen.code,))
 #: what is refused -> the counter of the API
+_LIMITS = {
+    HeadTooLarge.code: layout.LARGE_HEADS,
+    TargetTooLong.code: layout.LARGE_HEADS,
+    BodyTooLarge.code: layout.LARGE_BODIES,
+}
 _REFUSED = {AccessDenied.code: layout.ROW_DENIED}
 #: what is the server's doing
 _SERVER_FAILURES = frozenset((BadUpstream.code, UpstreamTimeout.code, "response_broken"))
@@ -59,7 +67,7 @@ class Recorder:
 
     def __init__(self, table: Table, slot: int, access: Callable[[Exchange], None] | None) -> None:
         base = table.base(slot)
-        self._cells = table.cells
+        self._cells, self._base = table.cells, base
         self._active = base + layout.ACTIVE
         self._outcomes = base + layout.STATUS_1XX - layout.ROW_STATUS_1XX
         self._bad_request = base + layout.BAD_REQUEST
@@ -213,6 +221,8 @@ class Recorder:
             self._cells[self._bad_request] += 1
         elif exchange.code in _TIMEOUTS:
             self._cells[self._timeouts] += 1
+        elif exchange.code in _LIMITS:
+            self._cells[self._base + _LIMITS[exchange.code]] += 1
         elif exchange.code in _REFUSED and exchange.api is not None:
             self.count_row(exchange.api.row, _REFUSED[exchange.code])
         if exchange.code in _DELIBERATE:

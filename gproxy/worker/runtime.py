@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from itertools import count
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from greenlet import getcurrent, greenlet
@@ -15,11 +16,13 @@ from gproxy.core.backends import Cluster, Endpoint, Server
 from gproxy.core.http1 import RequestFields
 from gproxy.core.snapshot import Snapshot
 from gproxy.shared import layout
+from gproxy.shared.addresses import Addresses
 from gproxy.shared.table import now_ms
 from gproxy.worker.access import FORMATS, AccessLog
 from gproxy.worker.admission import Admission
 from gproxy.worker.attempt import Carrier
 from gproxy.worker.choose import Standing
+from gproxy.worker.crowd import Crowd
 from gproxy.worker.deadlines import NEVER, Deadlines
 from gproxy.worker.express import Express
 from gproxy.worker.gateway import Gateway
@@ -28,6 +31,7 @@ from gproxy.worker.health import HealthView
 from gproxy.worker.link import hub, switch
 from gproxy.worker.loads import Loads
 from gproxy.worker.own_filters import own_filters
+from gproxy.worker.pace import Pace
 from gproxy.worker.record import Recorder
 from gproxy.worker.turns import NextTurn
 from gproxy.worker.upstream import Pool
@@ -79,6 +83,9 @@ class Runtime:
         self.client_idle_s = timeouts.client_idle_s or NEVER
         self._upstream_idle_s = timeouts.upstream_idle_s or NEVER
         self.deadlines = Deadlines(timeouts.body_s)
+        self._slowest = limits.slowest_bytes_per_s
+        per_ip = limits.connections_per_ip
+        self.crowd = Crowd(Addresses(context.table, context.slot), per_ip) if per_ip else None
         self.termination: Termination | None = None
         if context.tls is not None:
             from gproxy.worker.termination import Termination  # a worker without TLS has no use for it
@@ -154,10 +161,20 @@ class Runtime:
         self.cells[self.base + layout.CONNECTIONS] += 1
         self.cells[self.base + layout.ACCEPTED] += 1
 
+    def has_room_for(self, client: Client) -> bool:
+        """Count a connection by its address; False, and told to the client, when it is one too many."""
+        if self.crowd is None or self.crowd.has_room_for(client, client.origin):
+            return True
+        self.count(layout.CROWDED)
+        client.tell_crowded()
+        return False
+
     def forget(self, client: Client) -> None:
         """Uncount a connection that was closed."""
         if client in self.clients:
             self.clients.remove(client)
+            if self.crowd is not None:
+                self.crowd.leave(client)
             self.cells[self.base + layout.CONNECTIONS] -= 1
 
     def drain(self) -> None:
@@ -168,6 +185,10 @@ class Runtime:
             client.drain()
         for tunnel in self.tunnels:
             tunnel.drain()
+
+    def pace(self) -> Pace:
+        """Return how slow a client may be in one direction."""
+        return Pace(self.deadlines.stall_s, self._slowest, monotonic())
 
     def has_more_than_its_share(self) -> bool:
         """Say whether this worker holds clearly more connections than the average of those that accept.

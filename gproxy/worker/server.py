@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from gproxy.core.errors import Overloaded
@@ -21,6 +22,7 @@ from gproxy.worker.redirect import redirecting_desk
 
 if TYPE_CHECKING:
     from gproxy.entrances import Entrance
+    from gproxy.worker.forwarded import Origin
     from gproxy.worker.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 #: how long a worker with more than its share leaves a waiting connection to the others
 _YIELD_S = 0.002
 _MOST_PER_TURN = 16
+#: those who are not to be believed are named in the log once in a while
+_SAY_AGAIN_S = 60.0
 #: what out of descriptors or memory means: try again this much later
 _PAUSE_S = 0.1
 
@@ -38,12 +42,14 @@ class Acceptor:
     def __init__(self, listener: socket.socket, runtime: Runtime, entrance: Entrance) -> None:
         self._listener = listener
         self._runtime = runtime
-        self._new = Arrival if entrance.speaks_tls else Client
+        self._entrance = entrance
+        self._is_plain = not (entrance.speaks_tls or entrance.announces)
         self._desk = runtime.desk
         if entrance.redirects:
             self._desk = redirecting_desk(redirect_port(runtime.settings), runtime)
         self._trusted = runtime.settings.gproxy.trusted_proxies
         self._limit = runtime.settings.limits.connections
+        self._said = -_SAY_AGAIN_S
         self._watcher = hub.loop.io(listener.fileno(), READ)
         self._timer = hub.loop.timer(0)
         self._watcher.start(self._ready)
@@ -93,16 +99,31 @@ class Acceptor:
 
     def _open(self, sock: socket.socket, address: Any) -> None:
         sock.setblocking(False)
-        runtime = self._runtime
-        ip = "" if sock.family == socket.AF_UNIX else address[0]
-        client = self._new(sock, origin(ip, self._trusted), runtime)
+        runtime, entrance = self._runtime, self._entrance
+        peer = origin("" if sock.family == socket.AF_UNIX else address[0], self._trusted)
+        if entrance.announces and peer.has_address and not peer.is_trusted:
+            self._refuse_announcer(sock, peer)
+            return
+        client = Client(sock, peer, runtime) if self._is_plain else Arrival(sock, peer, runtime, entrance)
         client.desk = self._desk
         runtime.admit(client)
-        if self._limit and len(runtime.clients) > self._limit:
+        if not entrance.announces and not runtime.has_room_for(client):
+            client.close()
+        elif self._limit and len(runtime.clients) > self._limit:
             runtime.start(lambda: self._turn_away(client))
 
+    def _refuse_announcer(self, sock: socket.socket, peer: Origin) -> None:
+        """Close a connection that would tell whom it comes from and is not to be believed."""
+        self._runtime.count(layout.REFUSED_ANNOUNCEMENTS)
+        now = monotonic()
+        if now >= self._said + _SAY_AGAIN_S:
+            self._said = now
+            log.warning(
+                "connection refused", extra={"from": peer.ip.decode("ascii"), "reason": "not in trusted_proxies"}
+            )
+        sock.close()
+
     def _turn_away(self, client: Client) -> None:
-        runtime = self._runtime
-        runtime.cells[runtime.base + layout.REFUSED_CONNECTIONS] += 1
+        self._runtime.count(layout.REFUSED_CONNECTIONS)
         client.busy = True
         client.turn_away(Overloaded("This worker has as many connections as it may."))

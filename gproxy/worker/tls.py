@@ -39,16 +39,15 @@ class TlsWire:
     `sock` holds the descriptor, `tls` is Python's own object for what goes over it.
     """
 
-    __slots__ = ("__weakref__", "_read", "pending", "send", "sock", "tls")
+    __slots__ = ("__weakref__", "_read", "_write", "pending", "sock", "tls")
 
     def __init__(self, sock: socket.socket, tls: Any) -> None:
         self.sock = sock
         self.tls = tls
         #: number of decrypted bytes that wait although the descriptor is silent
         self.pending = tls.pending
-        #: takes all or nothing: what it refused it must be given again as it was
-        self.send = tls.write
         self._read = tls.read
+        self._write = tls.write
 
     def recv(self, size: int) -> bytes:
         """Return up to `size` decrypted bytes of one record; b"" after close_notify."""
@@ -57,6 +56,11 @@ class TlsWire:
         except ssl.SSLZeroReturnError:
             return b""  # close_notify: an honest end, unlike a bare end of the TCP stream
         return data
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Write all or nothing; what was refused must be given again as it was."""
+        written: int = self._write(data)
+        return written
 
     def recv_into(self, buffer: memoryview) -> int:
         """Fill `buffer` with decrypted bytes; 0 after close_notify."""

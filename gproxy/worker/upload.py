@@ -6,7 +6,6 @@ So the story can read the response at the same time: servers may answer early, o
 from __future__ import annotations
 
 import logging
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from gproxy.core.errors import GatewayError
@@ -36,13 +35,14 @@ class Upload:
     server stops taking the body, its answer, or the lack of one, decides.
     """
 
-    __slots__ = ("_abandoned", "_client", "_exchange", "_response_s", "_upstream", "broken", "done")
+    __slots__ = ("_abandoned", "_client", "_exchange", "_pace", "_response_s", "_upstream", "broken", "done")
 
     def __init__(self, exchange: Exchange, upstream: Upstream, response_s: float) -> None:
         self._exchange = exchange
         self._client = exchange.client
         self._upstream = upstream
         self._response_s = response_s
+        self._pace = self._client.runtime.pace()
         self._abandoned = False
         self.broken = False
         self.done = False
@@ -116,4 +116,4 @@ class Upload:
 
     def _read(self, left: int, waits: bool) -> bytes:
         client = self._client
-        return read_piece(client, left, NEVER if waits else monotonic() + client.deadlines.stall_s)
+        return read_piece(client, left, None if waits else self._pace)

@@ -167,6 +167,31 @@ def test_claims_are_held_back_and_joined() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(b"X_Forwarded_For", b"x-forwarded_for", b"X_FORWARDED-PROTO", b"X_Real_IP", b"client_cert"),
+        *(b"X-Client_Cert-Subject", b"x_forwarded_prefix", b"Proxy"),
+    ],
+)
+def test_what_servers_would_take_for_claims_goes_nowhere(name: bytes) -> None:
+    fields = parse_request_fields(b"Host: a\r\n%b: evil\r\nTrailer: %b\r\nX: y\r\n" % (name, name), b"1", 100)
+    assert b"evil" not in fields.forward
+    assert b"X: y" in fields.forward
+    assert fields.claims == {}
+
+
+@pytest.mark.parametrize("name", [b"X-Forwarded-Port", b"X-Forwarded-Prefix", b"X-Forwarded-Ssl", b"Client-Cert"])
+def test_claims_that_others_make_are_held_back_too(name: bytes) -> None:
+    fields = parse_request_fields(b"Host: a\r\n%b: 1\r\n" % name, b"1", 100)
+    assert fields.claims == {name.lower(): b"1"}
+    assert fields.forward == b"Host: a\r\n"
+
+
+def test_underscores_are_allowed_in_other_names() -> None:
+    assert b"user_id: 1" in parse_request_fields(b"Host: a\r\nuser_id: 1\r\n", b"1", 100).forward
+
+
 def test_connection_cannot_name_claims() -> None:
     fields = parse(HOST + b"Connection: x-forwarded-for\r\nX-Forwarded-For: 1.1.1.1\r\n")
     assert fields.claims == {b"x-forwarded-for": b"1.1.1.1"}

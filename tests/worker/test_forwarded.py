@@ -146,3 +146,29 @@ def test_request_ids(stage: Stage, ip: str, claim: bytes, expected: bytes | None
 def test_the_address_of_the_client_itself(stage: Stage, ip: str, chain: bytes | None, expected: str) -> None:
     block = b"Host: a\r\n" + (b"X-Forwarded-For: %b\r\n" % chain if chain is not None else b"")
     assert client_ip(stage.exchange(block, ip=ip), TRUSTED) == expected
+
+
+def test_what_a_trusted_proxy_says_in_other_fields_is_passed_on(stage: Stage) -> None:
+    block = b"Host: a\r\nX-Forwarded-Port: 8443\r\nx-forwarded-prefix: /app\r\nClient-Cert: :YQ==:\r\n"
+    found = dict(fields(stage, block, "10.1.2.3"))
+    assert found[b"X-Forwarded-Port"] == b"8443"
+    assert found[b"X-Forwarded-Prefix"] == b"/app"
+    assert found[b"Client-Cert"] == b":YQ==:"
+    assert (
+        not {b"X-Forwarded-Port", b"X-Forwarded-Prefix", b"Client-Cert"} & dict(fields(stage, block, "1.2.3.4")).keys()
+    )
+
+
+def test_a_client_over_tls(stage: Stage) -> None:
+    peer = origin("1.2.3.4", TRUSTED)
+    secure = peer.over_tls(b"Client-Cert: :YQ==:\r\n")
+    assert (secure.ip, secure.scheme, secure.is_trusted) == (b"1.2.3.4", b"https", False)
+    assert secure.lines == (
+        b"Client-Cert: :YQ==:\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nVia: 1.1 gproxy\r\n"
+        b"Forwarded: for=1.2.3.4;proto=https"
+    )
+
+
+@pytest.mark.parametrize(("ip", "has_address"), [("", False), ("::1", True), ("10.0.0.1", True)])
+def test_clients_of_unix_sockets_have_no_address(ip: str, has_address: bool) -> None:
+    assert origin(ip, TRUSTED).has_address is has_address

@@ -1,0 +1,121 @@
+"""Clients that go on, but too slowly: each limit ends them in time and says so."""
+
+import socket
+import time
+from collections.abc import Callable
+
+import gevent
+import pytest
+
+from gproxy.shared import layout
+from tests.worker.peer import Backend, Peer, answers, eventually, response
+from tests.worker.stage import Stage
+
+HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+#: each piece comes well before the longest wait is over
+PIECE_S, LONGEST_S = 0.02, 0.3
+
+
+def dribble(peer: Peer, piece: bytes, until: Callable[[], object]) -> None:
+    """Send the piece again and again until it is over."""
+    end_s = time.monotonic() + 10
+    while not until() and time.monotonic() < end_s:
+        try:
+            peer.send(piece)
+        except OSError:
+            return
+        gevent.sleep(PIECE_S)
+
+
+@pytest.mark.parametrize(("head", "piece"), [(HEAD, b"x"), (CHUNKED, b"1\r\nx\r\n")])
+def test_a_body_that_dribbles(staged: Callable[..., Stage], head: bytes, piece: bytes) -> None:
+    stage = staged(timeouts={"body_s": LONGEST_S}, limits={"slowest_bytes_per_s": 10_000})
+
+    def server(peer: Peer) -> None:
+        peer.head()
+        peer.rest()
+
+    with Backend(server) as backend:
+        stage.proxy_to(backend)
+        peer = stage.connect()
+        peer.send(head)
+        dribble(peer, piece, lambda: stage.cell(layout.SLOW_BODIES))
+        assert peer.head().startswith(b"HTTP/1.1 408 ")
+    assert (stage.cell(layout.SLOW_BODIES), stage.cell(layout.SLOW_HEADS)) == (1, 0)
+
+
+def test_a_body_that_is_slow_but_fast_enough(staged: Callable[..., Stage]) -> None:
+    stage = staged(timeouts={"body_s": LONGEST_S}, limits={"slowest_bytes_per_s": 100})
+    with Backend(answers(response())) as backend:
+        stage.proxy_to(backend)
+        peer = stage.connect()
+        peer.send(HEAD)
+        for _ in range(50):
+            peer.send(b"x" * 20)
+            gevent.sleep(PIECE_S)
+        assert peer.message()[1] == b"ok"
+
+
+def test_a_head_that_dribbles(staged: Callable[..., Stage]) -> None:
+    stage = staged(timeouts={"head_s": LONGEST_S})
+    peer = stage.connect()
+    peer.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+    dribble(peer, b"x", lambda: stage.cell(layout.SLOW_HEADS))
+    assert peer.head().startswith(b"HTTP/1.1 408 ")
+    assert stage.cell(layout.SLOW_HEADS) == 1
+
+
+def sip(peer: Peer, size: int, until: Callable[[], object]) -> None:
+    """Read a little again and again until it is over."""
+    end_s = time.monotonic() + 10
+    while not until() and time.monotonic() < end_s:
+        try:
+            if not peer.sock.recv(size):
+                return
+        except OSError:
+            return
+        gevent.sleep(PIECE_S)
+
+
+def test_an_answer_that_is_sipped(staged: Callable[..., Stage]) -> None:
+    stage = staged(timeouts={"body_s": LONGEST_S}, limits={"slowest_bytes_per_s": 100_000_000})
+    with Backend(answers(response(b"x" * 20_000_000))) as backend:
+        stage.proxy_to(backend)
+        peer = stage.connect()
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        sip(peer, 4096, lambda: stage.cell(layout.SLOW_READERS))
+        assert stage.cell(layout.SLOW_READERS) == 1
+        eventually(lambda: not stage.runtime.clients)
+
+
+def test_who_reads_nothing_for_too_long(staged: Callable[..., Stage]) -> None:
+    stage = staged(timeouts={"body_s": LONGEST_S})
+    with Backend(answers(response(b"x" * 20_000_000))) as backend:
+        stage.proxy_to(backend)
+        peer = stage.connect()
+        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        eventually(lambda: stage.cell(layout.SLOW_READERS))
+        eventually(lambda: not stage.runtime.clients)
+
+
+@pytest.mark.parametrize(
+    ("request_", "limits", "counter"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 2000 + b"\r\n\r\n", {"head_bytes": 1000}, layout.LARGE_HEADS),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20 + b"\r\n", {"head_fields": 10}, layout.LARGE_HEADS),
+        (b"GET /" + b"x" * 200 + b" HTTP/1.1\r\nHost: a\r\n\r\n", {"target_bytes": 100}, layout.LARGE_HEADS),
+        (HEAD, {"body_bytes": 999}, layout.LARGE_BODIES),
+        (CHUNKED + b"3e8\r\n" + b"x" * 1000 + b"\r\n", {"body_bytes": 999}, layout.LARGE_BODIES),
+    ],
+)
+def test_large_ones_are_counted(
+    staged: Callable[..., Stage], request_: bytes, limits: dict[str, int], counter: int
+) -> None:
+    stage = staged(limits=limits)
+    stage.use()
+    peer = stage.connect()
+    peer.send(request_)
+    peer.rest()
+    assert stage.cell(counter) == 1
