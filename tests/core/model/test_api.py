@@ -60,7 +60,11 @@ def test_an_api_with_every_default() -> None:
         ("api", {**API, "nodes": [{"cluster": "a"}, {"cluster": "b"}]}, "need names for their parts"),
         ("api", {**API, "request_headers": {"set": {"X": "1"}, "remove": ["x"]}}, "already replaces"),
         ("api", {**API, "request_headers": {"set": {"X": "1", "x": "2"}}}, "listed twice"),
-        ("api", {**API, "request_headers": {"set": {"X": "{path.id}"}}}, "request_headers.set.X\n  /* has no variable id"),
+        (
+            "api",
+            {**API, "request_headers": {"set": {"X": "{path.id}"}}},
+            "request_headers.set.X\n  /* has no variable id",
+        ),
         ("api", {**API, "response_headers": {"add": {"X": "{body.id}"}}}, "the body of the request is gone"),
         ("api", {**API, "response_headers": {"add": {"X": '{"a": 1}'}}}, "a brace that is only text is written twice"),
         ("api", {**API, "timeouts": {"total_s": -1}}, "greater than or equal to 0"),
