@@ -14,6 +14,7 @@ a store is opened, in `sync`, in the admin and in `gproxyctl`. What is not left 
 """
 
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +45,10 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 3_000),
 )
+
+
+#: What comes last in the tale of a connection that could not be made: the address and the reason.
+_CONNECTING: Final = re.compile(r"ipv[46]:(\S+): (?:Failed to connect to remote host: )?(.+)$")
 
 
 class Compacted(Exception):
@@ -109,7 +114,13 @@ def translated(error: Any, source: str) -> Exception:
         return StoreError(f"{source}: {text}")
     if code is Status.DEADLINE_EXCEEDED:
         return StoreUnavailable(f"{source}: no answer in time")
-    return StoreUnavailable(f"{source}: {text.removeprefix('etcdserver: ')}")
+    return StoreUnavailable(f"{source}: {_plain(text)}")
+
+
+def _plain(text: str) -> str:
+    """Return what a person wants to know of gRPC's words about a connection, or of etcd's about itself."""
+    found = _CONNECTING.search(text)
+    return f"{found[1]}: {found[2]}" if found else text.removeprefix("etcdserver: ")
 
 
 # -- requests and answers ------------------------------------------------------------------------------------------

@@ -18,6 +18,29 @@ EXPORT = {
 }
 
 
+AGGREGATED = {
+    "/gateway/servers/a:80": {"addr": "a:80"},
+    "/gateway/servers/b:80": {"addr": "b:80"},
+    "/gateway/clusters/users": {"name": "users", "pattern": "/users/.*"},
+    "/gateway/clusters/beta": {"name": "beta"},
+    "/gateway/binds/a:80-users": "",
+    "/gateway/binds/b:80-beta": "",
+    "/gateway/aggregations/%2Fprofile%2F(.%2B)": {
+        "url": "/profile/(.+)",
+        "nodes": [
+            {"clusterName": "users", "attrName": "user", "rewrite": "/users/$1"},
+            {"clusterName": "beta", "attrName": "extra", "rewrite": "/extra?of=$1"},
+        ],
+    },
+    "/gateway/routings/r1": {
+        "id": "r1",
+        "clusterName": "beta",
+        "url": "/users/.*",
+        "cfg": 'desc = "testers"; deadline = 0; rule = ["$COOKIE_group == beta"]; or = ["$HEADER_X-Beta in yes"]',
+    },
+}
+
+
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/gateway.db"
@@ -64,3 +87,17 @@ def test_what_is_no_export_is_said(url: str, tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "export.json").write_text("{}")
     assert run(url, tmp_path) == 2
     assert "nothing of the gateway is in it" in capsys.readouterr().err
+
+
+def test_aggregations_and_routings_are_valid_here(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "export.json").write_text(json.dumps(AGGREGATED))
+    assert run(url, tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "7 of 7 objects were taken over" in said
+    with open_store(url) as store:
+        documents = store.read().documents()
+    assert documents["api"]["aggregation-profile"]["nodes"][0]["rewrite"] == "/users/{1}"
+    assert documents["routing"]["r1"]["when"] == {
+        "all": ["$cookie_group == beta"],
+        "any": ["$header_X-Beta contains yes"],
+    }
