@@ -64,10 +64,10 @@ class Node:
     ways: tuple[Way, ...] = ()
 
     @property
-    def is_untouched(self) -> bool:
-        """Say whether requests and answers pass as they are, to and from the server whose turn it is."""
-        is_edited = self.method is not None or self.rewrite is not None or not self.preserve_host
-        return self.is_plain and not (is_edited or self.after or self.taps)
+    def waits_once(self) -> bool:
+        """Say whether requests wait for nothing but the answer of one server, which nobody listens in on."""
+        has_queues = any(server.room is not None for server in self.cluster.members)
+        return self.terms.is_free and self.retry is None and not (self.ways or self.taps or has_queues)
 
     @classmethod
     def compiled(

@@ -33,12 +33,13 @@ Compiled = Server | Cluster | Rule | Route
 
 
 class Hooks(NamedTuple):
-    """What the filters of one API want to be called with; empty tuples cost nothing."""
+    """What the filters of one API want to be called with; empty tuples cost nothing. `wait`: some of them may wait."""
 
     before: tuple[Callable[[Any], None], ...] = ()
     after: tuple[After, ...] = ()
     failed: tuple[Callable[[Any, GatewayError], None], ...] = ()
     taps: tuple[OpenTap, ...] = ()
+    wait: bool = False
     preflight: Callable[[Any], None] | None = None
 
 
@@ -48,8 +49,8 @@ class Api:
 
     `after` are the hooks of answers that come from no server; those of a server's are with the node. `merge` says how
     the nodes make one answer, None when there is one node whose answer passes as it is. `express` is the node of an API
-    whose requests are passed on to the server whose turn it is and nothing else is done with them: they may take the
-    short way (worker/express.py). It is None where anything more has a say.
+    whose requests may take the short way (worker/express.py), because they wait for nothing but the answer of one
+    server. It is None for all others.
     `preflighted` is the API as it meets preflights of the requests that it takes, None when it leaves them to others.
     """
 
@@ -195,7 +196,7 @@ class SnapshotBuilder:
         )
         nodes = tuple(self._node(document, at, terms, merge) for at in range(len(document["nodes"])))
         path = Pattern.parse(document["path"])
-        is_express = len(nodes) == 1 and nodes[0].is_untouched and not hooks.before
+        is_express = len(nodes) == 1 and nodes[0].waits_once and not hooks.wait
         api = Api(
             name=document["name"],
             row=row,

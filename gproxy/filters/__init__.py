@@ -10,6 +10,9 @@ A filter is made from an API document by its `for_api`, which returns None when 
 
 ORDER is the order of `before`; the others run the other way round, so what comes first has the last word on what goes
 out. Filters of a user's own stand where EXTRA is.
+
+A filter whose hooks never wait for anything says `waits = False`: requests that wait for nothing but their server hold
+no greenlet (worker/express.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -53,5 +56,6 @@ def hooks_for(document: Mapping[str, Any], extra: Sequence[Factory] = ()) -> Hoo
     after = tuple(made.after for made in reversed(filters) if hasattr(made, "after"))
     failed = tuple(made.failed for made in reversed(filters) if hasattr(made, "failed"))
     taps = tuple(made.tap for made in filters if hasattr(made, "tap"))
+    waits = any(getattr(made, "waits", True) for made in filters)
     preflight = next((made.preflight for made in filters if hasattr(made, "preflight")), None)
-    return Hooks(before, after, failed, taps, preflight)
+    return Hooks(before, after, failed, taps, waits, preflight)

@@ -11,6 +11,8 @@ from gproxy.filters.base import Exchange
 class AccessFilter:
     """Looks at the address of the client itself, behind trusted proxies."""
 
+    waits = False
+
     def __init__(self, rule: AddressRule, api: str) -> None:
         self._rule = rule
         self._api = api

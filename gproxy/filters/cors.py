@@ -16,6 +16,8 @@ _OWN: Final = re.compile(rb"^access-control-[^\n]*\n", re.IGNORECASE | re.MULTIL
 class CorsFilter:
     """Answers preflights, and tells browsers who may read an answer, an error too."""
 
+    waits = False
+
     def __init__(self, rule: CrossOrigin) -> None:
         self._rule = rule
 

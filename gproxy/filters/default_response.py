@@ -14,6 +14,8 @@ _REPLACED: Final = frozenset((502, 503, 504))
 class DefaultResponseFilter:
     """Answers in place of servers that fail. The failure is counted and logged as ever."""
 
+    waits = False
+
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._answer = compiled(document)
 

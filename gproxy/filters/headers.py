@@ -12,6 +12,8 @@ from gproxy.filters.base import Exchange
 class HeaderFilter:
     """Edits field lines in both directions."""
 
+    waits = False
+
     def __init__(self, request: HeaderEdits | None, response: HeaderEdits | None) -> None:
         self._request = request
         self._response = response
@@ -37,6 +39,8 @@ class HeaderFilter:
 
 class FilledHeaderFilter:
     """Does the same with values that are made of what the request says."""
+
+    waits = False
 
     def __init__(self, request: FilledEdits, response: FilledEdits) -> None:
         self._request = request

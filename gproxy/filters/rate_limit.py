@@ -12,6 +12,8 @@ from gproxy.filters.base import Exchange
 class RateLimitFilter:
     """Counts requests, all of them or those with one key, and answers what is too much. Without `key_of`: all."""
 
+    waits = False
+
     def __init__(self, limit: Limit, key_of: KeyOf | None, status: int, reason: str) -> None:
         self._limit = limit
         self._key_of = key_of

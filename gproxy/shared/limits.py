@@ -31,6 +31,9 @@ from gproxy.core.limiter import Limit, merged
 from gproxy.shared import layout
 from gproxy.shared.fleet import FleetCells
 from gproxy.shared.keys import Keys
+
+# Used for every request: a name of the module is found faster than one of another module.
+from gproxy.shared.layout import LIMIT_CELLS, LIMIT_END, LIMIT_EPOCH, LIMIT_REFUSED, LIMIT_TAG, SLOTS_USED
 from gproxy.shared.table import Table
 
 #: A decision takes microseconds. One that took longer was made by a worker that had lost the processor meanwhile.
@@ -44,7 +47,8 @@ class Limits:
         self._cells = table.cells
         self._slot = slot
         self._clock = clock
-        self._limit_base = table.limit_base
+        self._first = table.limit_base(0, 0)
+        self._row_cells = table.limit_base(0, 1) - self._first if table.rows > 1 else 0
         self._keys = Keys(table, slot)
         self._fleet = FleetCells(table)
         #: by row: the part of a limit that the node had, of which limit, and what that was
@@ -54,18 +58,18 @@ class Limits:
         """Let a request of a server or an API through: returns 0, else in how many nanoseconds to ask again."""
         if limit.is_shared:
             limit = self._part(row, limit)
-        cells, first = self._cells, self._limit_base(0, row)
-        last = first + cells[layout.SLOTS_USED] * layout.LIMIT_CELLS
-        own, tag = first + self._slot * layout.LIMIT_CELLS, limit.tag
+        cells, slot, tag = self._cells, self._slot, limit.tag
+        first = self._first + row * self._row_cells
+        last = first + cells[SLOTS_USED] * LIMIT_CELLS
+        own = first + slot * LIMIT_CELLS
         while True:
             now = self._clock()
-            tags = cells[first + layout.LIMIT_TAG : last : layout.LIMIT_CELLS].tolist()
-            if tags[self._slot] != tag:
+            shares = cells[first:last].tolist()  # cell by cell: the end of a share before its epoch
+            ends, epochs = shares[LIMIT_END::LIMIT_CELLS], shares[LIMIT_EPOCH::LIMIT_CELLS]
+            refusals, tags = shares[LIMIT_REFUSED::LIMIT_CELLS], shares[LIMIT_TAG::LIMIT_CELLS]
+            if tags[slot] != tag:
                 self._begin(own, tag)
                 continue
-            ends = cells[first + layout.LIMIT_END : last : layout.LIMIT_CELLS].tolist()
-            epochs = cells[first + layout.LIMIT_EPOCH : last : layout.LIMIT_CELLS].tolist()
-            refusals = cells[first + layout.LIMIT_REFUSED : last : layout.LIMIT_CELLS].tolist()
             if tags.count(tag) < len(tags):  # the other shares are of the limit that was here before
                 of_it = [number for number, other in enumerate(tags) if other == tag]
                 ends, epochs, refusals = ([part[number] for number in of_it] for part in (ends, epochs, refusals))
@@ -91,13 +95,11 @@ class Limits:
             limit = self._part(row, limit)
         cells = self._cells
         if key is None:
-            first = self._limit_base(0, row)
-            last = first + cells[layout.SLOTS_USED] * layout.LIMIT_CELLS
-            lines = [
-                cells[base : base + layout.LIMIT_CELLS].tolist() for base in range(first, last, layout.LIMIT_CELLS)
-            ]
-            of_it = [line for line in lines if line[layout.LIMIT_TAG] == limit.tag]
-            shares = [(line[layout.LIMIT_END], line[layout.LIMIT_EPOCH], line[layout.LIMIT_REFUSED]) for line in of_it]
+            first = self._first + row * self._row_cells
+            last = first + cells[SLOTS_USED] * LIMIT_CELLS
+            lines = [cells[base : base + LIMIT_CELLS].tolist() for base in range(first, last, LIMIT_CELLS)]
+            of_it = [line for line in lines if line[LIMIT_TAG] == limit.tag]
+            shares = [(line[LIMIT_END], line[LIMIT_EPOCH], line[LIMIT_REFUSED]) for line in of_it]
         else:
             shares = self._keys.peek(row, limit.tag, key)
         ends, epochs, refusals = zip(*(shares or [(0, 0, 0)]), strict=True)
@@ -116,10 +118,10 @@ class Limits:
 
     def _begin(self, own: int, tag: int) -> None:
         """Make the own share one of a limit that is new here."""
-        self._cells[own + layout.LIMIT_TAG] = 0
-        for cell in (layout.LIMIT_END, layout.LIMIT_EPOCH, layout.LIMIT_REFUSED):
+        self._cells[own + LIMIT_TAG] = 0
+        for cell in (LIMIT_END, LIMIT_EPOCH, LIMIT_REFUSED):
             self._cells[own + cell] = 0
-        self._cells[own + layout.LIMIT_TAG] = tag
+        self._cells[own + LIMIT_TAG] = tag
 
     def _decide(
         self, own: int, limit: Limit, now: int, ends: Sequence[int], epochs: Sequence[int], refused: int
@@ -132,11 +134,11 @@ class Limits:
         epoch, due = merged(ends, epochs)
         wait, count_in = limit.decide(now, epoch, due, refused)
         if wait:
-            cells[own + layout.LIMIT_REFUSED] = now
+            cells[own + LIMIT_REFUSED] = now
             return wait
         if count_in != epoch and self._clock() - now > _TOO_LATE_NS:
             return -1
-        end = cells[own + layout.LIMIT_END]
-        cells[own + layout.LIMIT_EPOCH] = count_in
-        cells[own + layout.LIMIT_END] = max(end, count_in) + limit.unit_ns
+        end = cells[own + LIMIT_END]
+        cells[own + LIMIT_EPOCH] = count_in
+        cells[own + LIMIT_END] = max(end, count_in) + limit.unit_ns
         return 0

@@ -76,14 +76,16 @@ class Carrier:
         except UpstreamBroken as broken:
             self._resend(exchange, broken, node, server, on_head)
 
-    def finish(self, exchange: Exchange, upstream: Upstream, receive: Callable[[], bytes]) -> None:
+    def finish(
+        self, exchange: Exchange, upstream: Upstream, receive: Callable[[], bytes], on_head: OnHead | None
+    ) -> None:
         """Take the answer to a request that went the short way; `receive` gets its first bytes. Raises as `carry`."""
         server = exchange.server
         assert server is not None
         try:
-            self._converse(exchange, upstream, receive, None)
+            self._converse(exchange, upstream, receive, on_head)
         except UpstreamBroken as broken:
-            self._resend(exchange, broken, exchange.node, server, None)
+            self._resend(exchange, broken, exchange.node, server, on_head)
 
     def _resend(
         self, exchange: Exchange, broken: UpstreamBroken, node: Node, server: Server, on_head: OnHead | None
@@ -117,7 +119,7 @@ class Carrier:
 
     def _ask(self, exchange: Exchange, upstream: Upstream, node: Node, server: Server) -> bytes:
         """Send the request and return the first bytes of the answer."""
-        upstream.send(_request(exchange, node, server))
+        upstream.send(request_for(exchange, node, server))
         if exchange.left:
             exchange.upload = Upload(exchange, upstream, node.response_s)
         else:
@@ -171,7 +173,7 @@ class Carrier:
                 upstream.close()
 
 
-def _request(exchange: Exchange, node: Node, server: Server) -> bytes:
+def request_for(exchange: Exchange, node: Node, server: Server) -> bytes:
     """Return the head for the server, and of the body what is at hand."""
     fields = exchange.outgoing()
     if not node.preserve_host or not exchange.fields.host_value:

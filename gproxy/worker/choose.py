@@ -75,20 +75,21 @@ class Chooser:
         servers = runtime.health.passed_over.get(cluster, cluster.primary or cluster.backup)
         refused: set[Server] = set()
         limited: GatewayError | None = None
-        while True:
-            server = self._proposal(exchange, cluster, servers, refused, tried)
-            if server is None:
-                break
+        server = None
+        if cluster.is_in_turns and not tried:  # the usual case: nothing else has a say
+            standing = runtime.standings.get(cluster) or runtime.standing(cluster)
+            server = standing.turns.pick(servers)
+        server = server or self._proposal(exchange, cluster, servers, refused, tried)
+        while server is not None:
             refused.add(server)
-            if cluster.is_limited:
-                refusal = runtime.admission.ask(server)
-                if refusal is not None:
-                    limited = limited or refusal
-                    continue
-            if not cluster.is_guarded or runtime.guard.may(exchange, cluster, server):
+            refusal = runtime.admission.ask(server) if cluster.is_limited else None
+            if refusal is not None:
+                limited = limited or refusal
+            elif not cluster.is_guarded or runtime.guard.may(exchange, cluster, server):
                 return server
-            if cluster.is_limited:
+            elif cluster.is_limited:
                 runtime.admission.leave(server)
+            server = self._proposal(exchange, cluster, servers, refused, tried)
         if limited is not None:
             raise limited
         if refused:

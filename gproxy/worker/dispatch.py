@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -26,13 +27,17 @@ if TYPE_CHECKING:
     from gproxy.worker.runtime import Runtime
 
 
+#: Makes an attempt, or what is left of it
+Carry = Callable[[OnHead | None], None]
+
+
 class Dispatcher:
     """Gets exchanges answered by servers; one per worker."""
 
     def __init__(self, runtime: Runtime, recorder: Recorder, carrier: Carrier) -> None:
         self._runtime = runtime
         self._recorder = recorder
-        self._choose = Chooser(runtime).choose
+        self.choose = Chooser(runtime).choose
         self._carry = carrier.carry
         self._steering = Steering()
         self._aggregate = Aggregator(runtime, recorder, self.send).answer
@@ -106,15 +111,15 @@ class Dispatcher:
         servers = cluster.primary or cluster.backup
         if runtime.health.passed_over:
             servers = runtime.health.passed_over.get(cluster, servers)
-        server = standing.turns.pick(servers) or self._choose(exchange, node)
+        server = standing.turns.pick(servers) or self.choose(exchange, node)
         self._recorder.attempt(exchange, server)
         self._carry(exchange, node, server)
 
     def _server_for(self, exchange: Exchange, node: Node, tried: Sequence[Server] = ()) -> Server:
         """Return the server for an attempt, after waiting for a place there where servers have queues."""
         if not node.cluster.is_limited:
-            return self._choose(exchange, node, tried)
-        return self._runtime.admission.wait_for(exchange, lambda: self._choose(exchange, node, tried))
+            return self.choose(exchange, node, tried)
+        return self._runtime.admission.wait_for(exchange, lambda: self.choose(exchange, node, tried))
 
     # -- one attempt -------------------------------------------------------------------------------------------
 
@@ -127,10 +132,14 @@ class Dispatcher:
 
     def _watched(self, exchange: Exchange, node: Node, server: Server, on_head: OnHead | None) -> None:
         """Make one attempt, under the eyes of the server's circuit breaker if it has one."""
-        guard, trial = self._runtime.guard, exchange.trial
         self._recorder.attempt(exchange, server)
+        self.resume(exchange, partial(self._carry, exchange, node, server), on_head)
+
+    def resume(self, exchange: Exchange, carry: Carry, on_head: OnHead | None = None) -> None:
+        """Make an attempt, or what is left of one that began the short way (express.py), which is `carry`."""
+        guard, trial = self._runtime.guard, exchange.trial
         if trial is None:
-            self._timed(exchange, node, server, on_head)
+            self._timed(exchange, carry, on_head)
             return
 
         def heard(status: int) -> None:
@@ -138,19 +147,21 @@ class Dispatcher:
             if on_head is not None:
                 on_head(status)
 
-        guard.watch(exchange, self._timed, exchange, node, server, heard)
+        guard.watch(exchange, self._timed, exchange, carry, heard)
 
-    def _timed(self, exchange: Exchange, node: Node, server: Server, on_head: OnHead | None) -> None:
+    def _timed(self, exchange: Exchange, carry: Carry, on_head: OnHead | None) -> None:
         """Make the attempt, and note how long the server took if the policy wants to know."""
         try:
-            self._carry(exchange, node, server, on_head)
+            carry(on_head)
         except (UpstreamError, Unwanted, ResponseBroken):
-            self._took(exchange, node, server, FAILURE_US)
+            self.took(exchange, FAILURE_US)
             raise
-        self._took(exchange, node, server, 0)
+        self.took(exchange)
 
-    def _took(self, exchange: Exchange, node: Node, server: Server, at_least_us: int) -> None:
-        if node.cluster.policy == "p2c":
+    def took(self, exchange: Exchange, at_least_us: int = 0) -> None:
+        """Note how long the server took if the policy wants to know."""
+        server = exchange.server
+        if server is not None and exchange.node.cluster.policy == "p2c":
             time_us = int(((exchange.answered or monotonic()) - exchange.attempted) * 1e6)
             self._runtime.loads.observe(server, max(time_us, at_least_us))
 

@@ -1,19 +1,17 @@
-"""The short way through the gateway, for requests that need nothing but to be passed on.
+"""The short way through the gateway, for exchanges that wait for nothing but the answer of their server.
 
 The story (gateway.py and what it calls) runs in a greenlet, because it may have to wait anywhere. Most requests wait
-only once, for the answer of their server: they come whole, go over an open connection to the server whose turn it is,
-and their answer comes whole. They are served by two callbacks of the loop, `begin` and `finish`, so that a request
-that waits for a slow server holds no stack and no frames.
+only once: they come whole, go over an open connection, and their answer comes whole. They are served by two callbacks
+of the loop, `begin` and `finish`, so that a request that waits for a slow server holds no stack and no frames.
 
 Nothing is decided here that the story would decide otherwise. `begin` leaves alone whatever is unusual, before it has
-done anything. What turns out differently later is handed to the story where it stands: no open connection, a socket
-that takes no more, an answer in parts or of a kind to be looked at, a server that breaks off or is late, a client
-that leaves.
+done anything. What turns out differently later is handed to the story where it stands: a refusal, no open connection,
+a socket that takes no more, an answer in parts or of a kind to be looked at, a server that breaks off or is late, a
+client that leaves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
@@ -22,19 +20,22 @@ from gproxy.core.errors import GatewayError
 from gproxy.core.http1 import REQUEST_LINE, parse_request_fields
 from gproxy.core.retry import IDEMPOTENT
 from gproxy.shared import layout
+from gproxy.worker.attempt import request_for
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.exchange import Exchange
-from gproxy.worker.forwarded import claimed_request_id, upstream_fields
+from gproxy.worker.forwarded import claimed_request_id
+from gproxy.worker.relay import client_head
 from gproxy.worker.upstream import Upstream
 
 if TYPE_CHECKING:
     from gproxy.core.backends import Cluster, Server
-    from gproxy.core.http1 import RequestFields
+    from gproxy.core.http1 import RequestFields, ResponseHead
     from gproxy.core.node import Node
     from gproxy.core.router import Found
     from gproxy.core.snapshot import Api
-    from gproxy.worker.attempt import Carrier
+    from gproxy.worker.attempt import Carrier, OnHead
     from gproxy.worker.connection import Client
+    from gproxy.worker.dispatch import Carry, Dispatcher
     from gproxy.worker.record import Recorder
     from gproxy.worker.runtime import Runtime
 
@@ -47,10 +48,11 @@ _BODILESS = frozenset((204, 304))
 class Express:
     """Takes exchanges the short way; one per worker."""
 
-    def __init__(self, runtime: Runtime, recorder: Recorder, carrier: Carrier) -> None:
+    def __init__(self, runtime: Runtime, recorder: Recorder, carrier: Carrier, dispatcher: Dispatcher) -> None:
         self._runtime = runtime
         self._recorder = recorder
         self._carrier = carrier
+        self._dispatcher = dispatcher
         self._known, self._final = carrier.answers.known, carrier.answers.final
         self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
 
@@ -70,12 +72,8 @@ class Express:
         if fields is None or len(data) != end + 4 + fields.length or not self._fits(target, minor, end, fields):
             return False
         found = self._route(method, target, fields)
-        if found is None:
-            return False
-        api: Api = found.target
-        node = api.express
-        server = self._choose(node.cluster) if node is not None else None
-        if node is None or server is None:
+        node = found.target.express if found is not None else None
+        if found is None or node is None:
             return False
         client.buffer, client.deadline = b"", NEVER
         exchange = Exchange(client, method, target, minor, fields)
@@ -83,12 +81,10 @@ class Express:
             exchange.body = data[end + 4 :]
             exchange.received = fields.length
         exchange.node, exchange.values = node, found.values
-        if node.total_s:
-            exchange.deadline = exchange.started + node.total_s
-        self._recorder.begin_at(exchange, api, server)
+        self._recorder.begin_in(exchange, found.target)
         try:
-            self._forward(exchange, node, server)
-        except Exception as error:  # the server has broken off, or a fault of ours
+            self._forward(exchange, found.target, node)
+        except Exception as error:  # a refusal, a broken connection, or a fault of ours
             self.fail(exchange, error)
         return True
 
@@ -127,32 +123,31 @@ class Express:
         except ValueError:
             return None
 
-    def _choose(self, cluster: Cluster) -> Server | None:
-        """Return the server whose turn it is."""
-        runtime = self._runtime
-        standing = runtime.standings.get(cluster) or runtime.standing(cluster)
-        servers = cluster.primary or cluster.backup
-        if runtime.health.passed_over:
-            servers = runtime.health.passed_over.get(cluster, servers)
-        return standing.turns.pick(servers)
-
-    def _forward(self, exchange: Exchange, node: Node, server: Server) -> None:
-        """Send the request over an open connection, where it waits for its answer."""
-        runtime, client = self._runtime, exchange.client
+    def _forward(self, exchange: Exchange, api: Api, node: Node) -> None:
+        """Send the request over an open connection, where it waits for its answer. Raises what the story would."""
         if exchange.fields.claims:
             exchange.request_id = claimed_request_id(exchange) or exchange.request_id
+        if node.total_s:
+            exchange.deadline = exchange.started + node.total_s
+        for before in api.before:
+            before(exchange)
+        if node.rewrite is not None:
+            exchange.rewritten = node.rewrite.target(exchange)
+        server = (self._turn(node.cluster) if node.is_plain else None) or self._dispatcher.choose(exchange, node)
+        self._recorder.attempt(exchange, server)
+        runtime, client = self._runtime, exchange.client
         pool = runtime.pools.get(server) or runtime.pool(server)
         upstream = pool.take(exchange.method in IDEMPOTENT)
         if upstream is None:
-            client.go_on(exchange, partial(self._carrier.carry, exchange, node, server))
+            self._hand_over(exchange, partial(self._carrier.carry, exchange, node, server))
             return
         self._cells[self._reused] += 1
         client.waits_for = upstream
-        head = exchange.method, exchange.target, upstream_fields(exchange)
-        request = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (*head, exchange.body)
+        request = request_for(exchange, node, server)
         sent = upstream.send_some(request)
         if sent != len(request):
-            self._hand_over(exchange, upstream, partial(_send_on, exchange, upstream, memoryview(request)[sent:]))
+            receive = partial(_send_on, exchange, upstream, memoryview(request)[sent:])
+            self._hand_over(exchange, partial(self._carrier.finish, exchange, upstream, receive))
             return
         deadline = exchange.started + (node.response_s or NEVER)
         if exchange.deadline < deadline:
@@ -161,6 +156,15 @@ class Express:
         if deadline < upstream.due:
             upstream.deadlines.enter(upstream, deadline)
         upstream.waiting = exchange
+
+    def _turn(self, cluster: Cluster) -> Server | None:
+        """Return the server whose turn it is."""
+        runtime = self._runtime
+        standing = runtime.standings.get(cluster) or runtime.standing(cluster)
+        servers = cluster.primary or cluster.backup
+        if runtime.health.passed_over:
+            servers = runtime.health.passed_over.get(cluster, servers)
+        return standing.turns.pick(servers)
 
     # -- its answer has come -----------------------------------------------------------------------------------
 
@@ -177,33 +181,46 @@ class Express:
                 or exchange.method == b"HEAD"
                 or self._runtime.draining
             ):
-                self._hand_over(exchange, upstream, partial(_the, data))
+                self._hand_over(exchange, partial(self._carrier.finish, exchange, upstream, partial(_the, data)))
                 return
-            client, response = exchange.client, head.head + data[end:]
-            client.waits_for = None
-            now_s = monotonic()
-            upstream.pool.give(upstream, head.idle_s, now_s)
-            exchange.status, exchange.sent = head.status, len(response)
-            sent = client.send_some(response)
-            if sent != exchange.sent:
-                client.go_on(exchange, partial(client.send_rest, memoryview(response)[sent:]))
-                return
-            self._recorder.end_whole(exchange, now_s)
-            client.answered(now_s)
+            self._pass_on(exchange, upstream, head, data[end:])
         except Exception as error:  # the client has gone, or a fault of ours
             self.fail(exchange, error)
 
-    def fail(self, exchange: Exchange, error: Exception) -> None:
-        """Let the story tell that there will be no answer, and why."""
-        upstream = exchange.client.waits_for
-        if isinstance(upstream, Upstream):
-            self._hand_over(exchange, upstream, partial(_raise, error))
-        else:
-            exchange.client.go_on(exchange, partial(_raise, error))
+    def _pass_on(self, exchange: Exchange, upstream: Upstream, head: ResponseHead, body: bytes) -> None:
+        """Send a whole answer to the client, let go of the server, and make an end."""
+        client, node, now_s = exchange.client, exchange.node, monotonic()
+        client.waits_for = None
+        upstream.pool.give(upstream, head.idle_s, now_s)
+        response = (client_head(exchange, head, b"") if node.after else head.head) + body
+        exchange.status, exchange.sent = head.status, len(response)
+        if not node.is_plain:
+            self._judge(exchange)
+        sent = client.send_some(response)
+        if sent != exchange.sent:
+            client.go_on(exchange, partial(client.send_rest, memoryview(response)[sent:]))
+            return
+        self._recorder.end_whole(exchange, now_s)
+        client.answered(now_s)
 
-    def _hand_over(self, exchange: Exchange, upstream: Upstream, receive: Callable[[], bytes]) -> None:
-        """Let the story take the answer; `receive` gets the first of it, or raises what ends the wait."""
-        exchange.client.go_on(exchange, partial(self._carrier.finish, exchange, upstream, receive))
+    def _judge(self, exchange: Exchange) -> None:
+        """Tell those who want to know how the server has done."""
+        trial = exchange.trial
+        if trial is not None:
+            self._runtime.guard.ended(exchange, trial)
+        self._dispatcher.took(exchange)
+
+    def fail(self, exchange: Exchange, error: Exception) -> None:
+        """Let the story tell that there will be no answer of the server, and why."""
+        upstream, failing = exchange.client.waits_for, partial(_raise, error)
+        if isinstance(upstream, Upstream):
+            self._hand_over(exchange, partial(self._carrier.finish, exchange, upstream, failing))
+        else:
+            self._hand_over(exchange, failing)
+
+    def _hand_over(self, exchange: Exchange, carry: Carry) -> None:
+        """Let the story go on with what is left of the attempt."""
+        exchange.client.go_on(exchange, partial(self._dispatcher.resume, exchange, carry))
 
 
 def _send_on(exchange: Exchange, upstream: Upstream, rest: memoryview) -> bytes:
@@ -217,5 +234,5 @@ def _the(data: bytes) -> bytes:
     return data
 
 
-def _raise(error: Exception) -> NoReturn:
+def _raise(error: Exception, on_head: OnHead | None = None) -> NoReturn:
     raise error

@@ -11,7 +11,6 @@ from gproxy.core.cors import find_preflighted
 from gproxy.core.errors import BadRequest, GatewayError, MethodNotAllowed, NoConfiguration, NoRoute
 from gproxy.core.reply import Reply
 from gproxy.core.snapshot import Api, Snapshot
-from gproxy.worker.dispatch import Dispatcher
 from gproxy.worker.forwarded import claimed_request_id
 from gproxy.worker.link import ClientGone
 from gproxy.worker.record import Recorder
@@ -19,7 +18,7 @@ from gproxy.worker.relay import ResponseBroken
 from gproxy.worker.respond import problem, reply
 
 if TYPE_CHECKING:
-    from gproxy.worker.attempt import Carrier
+    from gproxy.worker.dispatch import Dispatcher
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.runtime import Runtime
 
@@ -29,10 +28,10 @@ log = logging.getLogger(__name__)
 class Gateway:
     """Takes exchanges through the gateway, one after the other per connection; one per worker."""
 
-    def __init__(self, runtime: Runtime, recorder: Recorder, carrier: Carrier) -> None:
+    def __init__(self, runtime: Runtime, recorder: Recorder, dispatcher: Dispatcher) -> None:
         self._runtime = runtime
         self._recorder = recorder
-        self._dispatch = Dispatcher(runtime, recorder, carrier).dispatch
+        self._dispatch = dispatcher.dispatch
 
     def handle(self, exchange: Exchange) -> None:
         """Answer one request. Whatever happens it is recorded once; raises ClientGone when nobody listens."""

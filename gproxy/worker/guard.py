@@ -216,6 +216,12 @@ class Guard:
             exchange.trial = None
             _succeed(trial, exchange, exchange.attempted)
 
+    def ended(self, exchange: Exchange, trial: Trial) -> None:
+        """The whole answer to a trial has come at once."""
+        exchange.trial = None
+        report = _fail if trial.is_failure(exchange.status) else _succeed
+        report(trial, exchange, exchange.attempted)
+
     # -- news --------------------------------------------------------------------------------------------------
 
     def _tell(self, move: Move) -> None:

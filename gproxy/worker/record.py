@@ -88,13 +88,12 @@ class Recorder:
         exchange.api = api
         self._cells[self._rows + api.row * ROW_CELLS] += 1
 
-    def begin_at(self, exchange: Exchange, api: Api, server: Server) -> None:
-        """Count a request of this API that goes to this server, in flight from now on: all three of them at once."""
-        cells, rows = self._cells, self._rows
-        exchange.api, exchange.server = api, server
+    def begin_in(self, exchange: Exchange, api: Api) -> None:
+        """Count a request of this API that is in flight from now on: `begin` and `enter` in one."""
+        cells = self._cells
+        exchange.api = api
         cells[self._active] += 1
-        cells[rows + api.row * ROW_CELLS] += 1
-        cells[rows + server.row * ROW_CELLS] += 1
+        cells[self._rows + api.row * ROW_CELLS] += 1
 
     def attempt(self, exchange: Exchange, server: Server) -> None:
         """Count an attempt to have the request answered by this server, in flight from now on.

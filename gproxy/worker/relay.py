@@ -51,7 +51,7 @@ def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: byte
         return (_relay_length if head.length >= 0 else _relay_chunks)(exchange, upstream, head, data, feed)
     if exchange.left and not exchange.is_body_read():
         exchange.keeps_alive = False  # an early answer: the rest of the request is not waited for
-    out = _client_head(exchange, head, b"") + body
+    out = client_head(exchange, head, b"") + body
     exchange.status = status  # not before: what a filter raises can still be answered
     exchange.sent = len(out)
     exchange.client.send(out)
@@ -75,7 +75,7 @@ def _relay_tapped(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
 def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes, feed: Feed | None) -> bool:
     """Stream a body of known length, of which `data` has arrived and perhaps more than belongs to it."""
     client = exchange.client
-    first = _client_head(exchange, head, b"") + data[: head.length]
+    first = client_head(exchange, head, b"") + data[: head.length]
     exchange.status = head.status
     exchange.sent = len(first)
     client.send(first)
@@ -114,7 +114,7 @@ def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
         exchange.keeps_alive = False
     decoder = upstream.dechunker() if head.length == CHUNKED else None
     payload = _decode(exchange, decoder, data)
-    out = _client_head(exchange, head, _framing(head) if frames else b"")
+    out = client_head(exchange, head, _framing(head) if frames else b"")
     while True:
         ended = decoder.done if decoder is not None else upstream.at_end
         out += chunk(payload) if frames else payload
@@ -172,7 +172,7 @@ def _framing(head: ResponseHead) -> bytes:
     return b"Transfer-Encoding: chunked\r\nTrailer: %b\r\n" % b", ".join(sorted(head.trailers))
 
 
-def _client_head(exchange: Exchange, head: ResponseHead, framing: bytes) -> bytes:
+def client_head(exchange: Exchange, head: ResponseHead, framing: bytes) -> bytes:
     """Return the response head as the client gets it, with the empty line."""
     hooks = exchange.node.after
     if exchange.client.runtime.draining:

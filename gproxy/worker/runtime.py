@@ -24,6 +24,7 @@ from gproxy.worker.attempt import Carrier
 from gproxy.worker.choose import Standing
 from gproxy.worker.crowd import Crowd
 from gproxy.worker.deadlines import NEVER, Deadlines
+from gproxy.worker.dispatch import Dispatcher
 from gproxy.worker.express import Express
 from gproxy.worker.gateway import Gateway
 from gproxy.worker.guard import Guard
@@ -122,9 +123,10 @@ class Runtime:
         self.extra = own_filters(context)
         self.recorder = Recorder(context.table, context.slot, access)
         carrier = Carrier(self)
-        gateway = Gateway(self, self.recorder, carrier)
+        dispatcher = Dispatcher(self, self.recorder, carrier)
+        gateway = Gateway(self, self.recorder, dispatcher)
         self.handle, self.go_on, self.refuse = gateway.handle, gateway.go_on, gateway.refuse
-        self.express = Express(self, self.recorder, carrier)
+        self.express = Express(self, self.recorder, carrier, dispatcher)
         self.desk = Desk(self.express.begin, self.handle)
 
     # -- greenlets ---------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import gevent.socket
 import pytest
@@ -60,6 +61,7 @@ _ANSWERS = [
     b"",
 ]
 _bytes = st.sampled_from([b"", b"", b"0", b"5", b"\r", b"\n", b"\r\n", b" ", b":", b"\x00", b"a", b"\r\n\r\n"])
+Document = dict[str, Any]
 #: what differs from one exchange to the next although nothing does
 _CHANGING = re.compile(rb"(?<=X-Request-Id: )[0-9a-f-]+|(?<=Date: )[^\r]+|(?<=\"request_id\": \")[0-9a-f-]+")
 
@@ -85,11 +87,36 @@ class Course:
     figures: dict[str, int]
 
 
+#: servers, clusters and APIs: what they say beyond what they must
+_SITES: dict[str, tuple[Document, Document, Document]] = {
+    "plain": ({}, {}, {}),
+    "guarded": (
+        {"max_qps": 1_000_000},
+        {"circuit_breaker": {"consecutive_failures": 1000}},
+        {"rate_limit": {"rate": 1_000_000}, "access": {"deny": ["192.0.2.1"]}},
+    ),
+    "edited": (
+        {"slow_start_s": 1},
+        {"load_balance": "p2c", "sticky_cookie": "kept"},
+        {
+            "request_headers": {"set": {"A": "{query.a|none}"}, "remove": ["Cookie"]},
+            "response_headers": {"add": {"B": "c"}},
+            "cors": {"origins": ["*"]},
+            "preserve_host": False,
+            "default_response": {"status": 503, "body": "sorry"},
+        },
+    ),
+}
+
+
 class Site:
     """A worker before a server that answers the first request of a connection well and the second with `segments`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: Document, cluster: Document, api: Document) -> None:
         self.folder = folder
+        self._server = {"name": "s"} | server
+        self._cluster = {"name": "c", "servers": ["s"]} | cluster
+        self._api = {"name": "all", "path": "/*", "nodes": [{"cluster": "c"}]} | api
         self.stage = Stage(folder)
         self.stage.runtime.id_numbers = count(1 << 20)  # ids of one length
         self.segments: list[bytes] = []
@@ -111,6 +138,7 @@ class Site:
     def course(self, request: list[bytes], answer: list[bytes], short: bool) -> Course:
         """Send a request in these parts and return what became of it."""
         before = self._figures()
+        (self.folder / "server").unlink(missing_ok=True)
         self.segments, self.to_server = answer, bytearray()
         to_client, has_ended = bytearray(), []
 
@@ -123,7 +151,7 @@ class Site:
             has_ended.append(True)
 
         with Backend(self.script, self.folder / "server") as backend, limited():
-            self.stage.proxy_to(backend)
+            self.stage.use([self._server | {"address": backend.address}], [self._cluster], [self._api])
             client = self._connected()
             client.send(_REQUESTS[0])
             client.message()
@@ -140,9 +168,9 @@ class Site:
             reader.kill()
             client.close()
             eventually(self.stage.is_quiet)
-        (self.folder / "server").unlink()
         figures = self._figures()
         grown = {name: figures[name] - before[name] for name in figures if figures[name] != before[name]}
+        grown["has failed"] = grown.pop("failures in a row", 0) != 0  # in the cell is more than a number
         return Course(_masked(to_client), _masked(self.to_server), is_open, grown)
 
     def _connected(self) -> Peer:
@@ -160,6 +188,9 @@ class Site:
             for name, cell in layout.ROW_COUNTER_NAMES.items():
                 found[f"{row} {name}"] = stage.table.row_total(row, cell)
             found[f"{row} active"] = stage.table.row_total(row, layout.ROW_ACTIVE)
+        circuit = stage.table.breaker_base(0, 0)
+        found["successes"] = stage.table.cells[circuit + layout.BREAKER_SUCCESSES]
+        found["failures in a row"] = stage.table.cells[circuit + layout.BREAKER_RUN]
         return found
 
 
@@ -167,9 +198,9 @@ def _masked(wire: bytearray) -> bytes:
     return _CHANGING.sub(b"?", bytes(wire))
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("worker"))
+@pytest.fixture(scope="module", params=_SITES)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("worker"), *_SITES[request.param])
     yield made
     made.stage.close()
 
