@@ -6,9 +6,11 @@ They talk in JSON over a pair of unix sockets, whose end also tells that the oth
     new: NEED_SIDES  it is time for my sync and monitor: end yours
     old: SIDES       they have ended
     new: RUNNING     all my processes run; `kept` are the sockets that I go on with
-    old: YOURS       you are in charge; I finish what I have in hand
+    old: YOURS       you may be in charge
+    new: TAKEN       I am: only now the old one lets go
 
-or at any time before RUNNING, new: FAILED, with the reasons.
+or at any time before RUNNING, new: FAILED, with the reasons. Until TAKEN the end of the new one is a failed upgrade, and
+the end of the old one says everything that it had to say.
 """
 
 import array
@@ -37,6 +39,7 @@ class Word(StrEnum):
     SIDES = "sides"
     RUNNING = "running"
     YOURS = "yours"
+    TAKEN = "taken"
     FAILED = "failed"
 
 

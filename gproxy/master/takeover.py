@@ -76,6 +76,7 @@ class Takeover:
 
     def _take_charge(self) -> None:
         node = self._node
+        self._predecessor.channel.say(Word.TAKEN)
         for listener in node.generation.all_listeners():
             listener.is_lent = False
         node.crew.lent = _NO_SLOTS

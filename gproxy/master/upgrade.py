@@ -7,13 +7,14 @@ import contextlib
 import logging
 import os
 import signal
+from collections.abc import Sequence
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 from gproxy import __version__
 from gproxy.core.events import ReloadCause
 from gproxy.master.child import describe_exit, send
-from gproxy.master.handover import PROTOCOL, VARIABLE, Channel, Message, Word
+from gproxy.master.handover import PROTOCOL, VARIABLE, Channel, Word
 from gproxy.master.node import Node
 from gproxy.master.notify import environment_for
 from gproxy.master.program import Program
@@ -49,6 +50,7 @@ class Upgrade:
         self._status: int | None = None
         self._is_asked_for_sides = False
         self._has_left_sides = False
+        self._last_word: dict[str, Any] = {}
         self._reasons: list[str] = []
         self.pid = 0
 
@@ -120,8 +122,11 @@ class Upgrade:
                 node.remove_sides(now_s)
             elif message.word is Word.FAILED:
                 self._reasons = message.details["reasons"]
-            elif message.word is Word.RUNNING and self.pid:
-                self._hand_over(channel, message)
+            elif message.word is Word.RUNNING:
+                self._last_word = message.details
+                channel.say(Word.YOURS)
+            elif message.word is Word.TAKEN:
+                self._let_go(**self._last_word)
                 return Progress.HANDED_OVER
         if channel and self._is_asked_for_sides and not self._has_left_sides and node.sides_are_gone():
             self._has_left_sides = True
@@ -135,15 +140,14 @@ class Upgrade:
             return Progress.FAILED
         return Progress.GOING_ON
 
-    def _hand_over(self, channel: Channel, message: Message) -> None:
-        """Let the new program be in charge: what it keeps is not ours any more."""
+    def _let_go(self, kept: Sequence[int], pid_file: bool) -> None:
+        """The new program is in charge: what it keeps is not ours any more."""
         node = self._node
         for place, (_, listener) in enumerate(node.generation.by_section()):
-            listener.is_lent = place in message.details["kept"]
-        if message.details["pid_file"]:
+            listener.is_lent = place in kept
+        if pid_file:
             node.pid_file.hand_over()
         node.notifier.replaced_by(self.pid)
-        channel.say(Word.YOURS)
         log.info("the new program has taken over, finishing what is in hand", extra={"new": self.pid})
 
     def _fail(self, now_s: float) -> None:

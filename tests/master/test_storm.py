@@ -6,6 +6,7 @@ With GPROXY_LARGE_TESTS in the environment it takes a minute. A failure names th
 import contextlib
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -57,7 +58,9 @@ def kill_one(gateway: Running, master: int, draw: random.Random) -> None:
     process.suspend()
     try:
         time.sleep(0.1)  # for a new program to sign the pid file, if it has been told that it is in charge
-        victims = [child for child in process.children() if not child.name().startswith("gproxy-worker")]
+        new = set(re.findall(r" new=(\d+)", gateway.log()))
+        # A worker that was just forked has its master's name still, and may have requests in hand a moment later.
+        victims = [one for one in process.children() if one.name() in CHILDREN[1:] or str(one.pid) in new]
         if in_charge(gateway) == master and victims:
             draw.choice(victims).kill()
     finally:
