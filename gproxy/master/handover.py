@@ -9,8 +9,8 @@ They talk in JSON over a pair of unix sockets, whose end also tells that the oth
     old: YOURS       you may be in charge
     new: TAKEN       I am: only now the old one lets go
 
-or at any time before RUNNING, new: FAILED, with the reasons. Until TAKEN the end of the new one is a failed upgrade, and
-the end of the old one says everything that it had to say.
+or at any time before RUNNING, new: FAILED, with the reasons. A new one that ends before TAKEN has failed; an old one
+that ends has said everything.
 """
 
 import array

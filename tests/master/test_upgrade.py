@@ -33,7 +33,8 @@ def test_what_the_old_one_has_in_hand_is_finished(gateway: Running) -> None:
         client.sendall(b"wait\n")
         assert client.recv(100) == b"waiting\n"
         old = gateway.upgrade()
-        assert (gateway.run_dir / "gproxy.pid.oldbin").read_text() == f"{old}\n"
+        old_pid_file = gateway.run_dir / "gproxy.pid.oldbin"
+        eventually(lambda: old_pid_file.exists() and old_pid_file.read_text() == f"{old}\n")
         assert gateway.ask()
         (gateway.run_dir / "stay").unlink()
         assert client.recv(100) == b"done\n"
