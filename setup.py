@@ -52,6 +52,7 @@ setup(
         "gevent>=24.2",
         "geventhttpclient>=2.6.1",  # older ones resend a POST by themselves
         "google-re2>=1.1",
+        "jsonschema-rs>=0.46",
         "msgspec>=0.18.6",
         "prometheus_client>=0.20",
         "psutil>=5.9",

@@ -19,7 +19,7 @@ MAX_FUNCTION_LINES = 60
 PURE_IMPORTS = frozenset(
     "__future__ abc array base64 binascii bisect calendar collections copy dataclasses difflib enum fnmatch functools "
     "hashlib heapq ipaddress itertools json math operator re string struct types typing urllib.parse zlib "
-    "msgspec pydantic pydantic_core re2".split()
+    "jsonschema_rs msgspec pydantic pydantic_core re2".split()
 )
 
 # Package of ours -> the packages and modules of ours that it may import, besides itself. A module's own
@@ -82,6 +82,7 @@ ONLY_IN = {
     "grpc": ("gproxy.store",),
     "pydantic": ("gproxy.core",),
     "msgspec": ("gproxy.core",),
+    "jsonschema_rs": ("gproxy.core",),
     "re2": ("gproxy.core",),
     "gevent": ("gproxy.worker", "gproxy.monitor"),
     "geventhttpclient": ("gproxy.worker", "gproxy.monitor"),

@@ -27,6 +27,7 @@ from gproxy.filters.mock import MockFilter
 from gproxy.filters.rate_limit import RateLimitFilter
 from gproxy.filters.redirect import RedirectFilter
 from gproxy.filters.upgrade import UpgradeFilter
+from gproxy.filters.validation import ValidationFilter
 
 #: Makes a filter for an API, None when the API has no use for it.
 Factory = Callable[[Mapping[str, Any]], Any]
@@ -40,6 +41,7 @@ ORDER: Final[tuple[Factory | None, ...]] = (
     CorsFilter.for_api,
     AccessFilter.for_api,
     RateLimitFilter.for_api,
+    ValidationFilter.for_api,
     EXTRA,
     HeaderFilter.for_api,
     UpgradeFilter.for_api,

@@ -1,7 +1,7 @@
 """What a filter may rely on: the part of an exchange that is offered to it, and the ways to answer."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from gproxy.core.errors import GatewayError
 from gproxy.core.headers import HeaderEdits
@@ -12,6 +12,9 @@ from gproxy.core.upgrade import Upgrade
 from gproxy.core.variables import Request
 
 __all__ = ["Exchange", "Refusal", "Reply", "Tap", "edit"]
+
+
+T = TypeVar("T")
 
 
 class Refusal(GatewayError):
@@ -58,6 +61,14 @@ class Exchange(Request, Protocol):
 
         Raises GatewayError (when it is larger than what is held in memory, for example), which a filter lets pass.
         """
+        ...
+
+    def values_of(self, name: bytes) -> list[bytes]:
+        """Return the values of all request fields `name` (lower case)."""
+        ...
+
+    def aside(self, work: Callable[[], T]) -> T:
+        """Do work that takes long beside the others: in a thread, while this request waits for it."""
         ...
 
     def count_against(self, limit: Limit, key: bytes | None) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
+
+from gevent.hub import get_hub
 
 from gproxy.core.errors import BadRequest
 from gproxy.core.http1 import REQUEST_LINE, parse_request_fields, split_fields
@@ -17,6 +19,8 @@ from gproxy.settings import Settings
 from gproxy.shared.limits import Limits
 from gproxy.worker.forwarded import origin, upstream_fields
 from gproxy.worker.view import View
+
+T = TypeVar("T")
 
 #: What a URL may hold as it is: all that a target may, so that escapes stay what they are.
 _SAFE = "!\"$%&'()*+,-./:;=?@[\\]^_`{|}~"
@@ -88,6 +92,11 @@ class Asked(View):
     def sent_headers(self) -> list[list[str]]:
         """Return the fields for the server as [name, value] pairs."""
         return [[name.decode("latin-1"), value.decode("latin-1")] for name, value in split_fields(self.outgoing())]
+
+    def aside(self, work: Callable[[], T]) -> T:
+        """Do work that takes long in a thread, and wait for it."""
+        done: T = get_hub().threadpool.apply(work)
+        return done
 
     def count_against(self, limit: Limit, key: bytes | None) -> int:
         """Say what the rate limit would do with the request, without counting it."""

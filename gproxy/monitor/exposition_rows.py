@@ -33,6 +33,7 @@ _COUNTERS: Final = (
 _API_COUNTERS: Final = (
     *_COUNTERS,
     ("denied", layout.ROW_DENIED, "Requests refused for the address of their client."),
+    ("invalid", layout.ROW_INVALID, "Requests refused because they are not what the API demands."),
 )
 _GAUGES: Final = (
     ("requests_in_flight", layout.ROW_ACTIVE, "Requests in flight."),

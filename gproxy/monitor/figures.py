@@ -104,8 +104,10 @@ class Figures:
             document["idle_connections"] = cells[layout.ROW_IDLE]
             document["health"] = self._health_of(named)
             document["open_elsewhere"] = self._fleet.is_open(named.row, circuits.now_us())
-        elif named.thing is Thing.API and (part := self._fleet.part(named.row)):
-            document["limit_part"] = round(part / layout.FLEET_WHOLE, 4)
+        elif named.thing is Thing.API:
+            document |= {name: cells[cell] for name, cell in layout.API_COUNTER_NAMES.items()}
+            if part := self._fleet.part(named.row):
+                document["limit_part"] = round(part / layout.FLEET_WHOLE, 4)
         return document
 
     def _health_of(self, named: Named) -> str:

@@ -175,6 +175,7 @@ ROW_BYTES_OUT: Final = 17
 ROW_RETRIES: Final = 18
 ROW_REJECTED: Final = 19  # turned away by a limit or an open circuit breaker
 ROW_DENIED: Final = 20  # of an API: refused for the client's address
+ROW_INVALID: Final = 21  # of an API: refused for what the request says
 # Not counters, but they outlive the worker as well: see worker/loads.py.
 ROW_EWMA_US: Final = 24  # peak-sensitive moving average of the server's time
 ROW_EWMA_MS: Final = 25  # when it last changed (monotonic ms)
@@ -202,6 +203,7 @@ ROW_COUNTER_NAMES: Final = {
 #: Those of APIs only.
 API_COUNTER_NAMES: Final = {
     "denied": ROW_DENIED,
+    "invalid": ROW_INVALID,
 }
 
 #: One latency histogram: a count per bucket of core/histogram.py.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gproxy.core.backends import Server
 from gproxy.core.chunked import ChunkedDecoder, chunk, last_chunk
@@ -14,6 +14,7 @@ from gproxy.core.snapshot import Api
 from gproxy.worker.body import read_whole
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.forwarded import upstream_fields
+from gproxy.worker.link import hub
 from gproxy.worker.view import View
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from gproxy.worker.node_part import NodePart
     from gproxy.worker.upload import Upload
     from gproxy.worker.upstream import Upstream
+
+T = TypeVar("T")
 
 #: answers that have no body whatever their head says (RFC 9110 6.4.1)
 _BODILESS = frozenset((204, 304))
@@ -174,6 +177,11 @@ class Exchange(View):
         if self.whole is None:
             self.whole = read_whole(self)
         return self.whole
+
+    def aside(self, work: Callable[[], T]) -> T:
+        """Do work that takes long in a thread, and wait for it."""
+        done: T = hub.threadpool.apply(work)
+        return done
 
     def count_against(self, limit: Limit, key: bytes | None) -> int:
         """Count the request against a rate limit of its API; returns 0, or in how many seconds to ask again."""

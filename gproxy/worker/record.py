@@ -22,6 +22,7 @@ from gproxy.core.errors import (
 )
 from gproxy.core.histogram import bucket_of
 from gproxy.core.snapshot import Api
+from gproxy.core.validation import ValidationFailed
 from gproxy.shared import layout
 
 # Used for every request: a name of the module is found faster than one of another module.
@@ -51,7 +52,7 @@ _LIMITS = {
     TargetTooLong.code: layout.LARGE_HEADS,
     BodyTooLarge.code: layout.LARGE_BODIES,
 }
-_REFUSED = {AccessDenied.code: layout.ROW_DENIED}
+_REFUSED = {AccessDenied.code: layout.ROW_DENIED, ValidationFailed.code: layout.ROW_INVALID}
 #: what is the server's doing
 _SERVER_FAILURES = frozenset((BadUpstream.code, UpstreamTimeout.code, "response_broken"))
 #: what is a failure whatever the client was told: an API may have another answer for it

@@ -42,6 +42,10 @@ class View:
                 return value
         return None
 
+    def values_of(self, name: bytes) -> list[bytes]:
+        """Return the values of all request fields `name` (lower case)."""
+        return [value for key, value in split_fields(self.fields.forward) if key.lower() == name]
+
     def client_ip(self) -> bytes:
         """Return the address of the client itself: behind trusted proxies the last one that is not theirs."""
         return client_ip(self, self.client.runtime.settings.gproxy.trusted_proxies).encode("latin-1")

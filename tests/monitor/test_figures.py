@@ -51,6 +51,7 @@ def test_servers_and_apis_by_name(table: Table, sampler: Sampler, figures: Figur
     assert second["latency_ms"] == {"start": {"p50": None, "p95": None, "p99": None}}
     (api,) = told["apis"]
     assert (api["status_5xx"], api["circuit"]) == (2, "closed")
+    assert set(layout.API_COUNTER_NAMES) <= api.keys()
     assert told["figures"]["rates"]["10s"]["requests"] == round(22 / 3, 3)
 
 

@@ -192,6 +192,7 @@ _SHORT: dict[str, dict[str, object]] = {
     "request_headers": {"request_headers": {"set": {"A": "{query.x|none}"}}},
     "response_headers": {"response_headers": {"remove": ["A"]}},
     "access": {"access": {"deny": ["192.0.2.1"]}},
+    "validation": {"validation": [{"in": "query", "name": "a"}]},
     "cors": {"cors": {"origins": ["*"]}},
     "rate_limit": {"rate_limit": {"rate": 1}},
     "default_response": {"default_response": {"status": 503}},

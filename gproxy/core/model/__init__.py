@@ -26,12 +26,12 @@ MODELS: Final[dict[str, type[Server] | type[Cluster] | type[Api] | type[Routing]
 
 def normalised(entity: Part) -> dict[str, Any]:
     """Return the document with every default, as plain JSON values."""
-    return entity.model_dump(mode="json")
+    return entity.model_dump(mode="json", by_alias=True)
 
 
 def compact(entity: Part) -> dict[str, Any]:
     """Return the document without what is a default anyway, as plain JSON values."""
-    return entity.model_dump(mode="json", exclude_defaults=True)
+    return entity.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 def field_names(kind: str, location: tuple[int | str, ...]) -> list[str]:
@@ -41,4 +41,4 @@ def field_names(kind: str, location: tuple[int | str, ...]) -> list[str]:
         part = part.model_fields[step].annotation if isinstance(step, str) else get_args(part)[0]
         if isinstance(part, UnionType):  # a part that may be None
             part = get_args(part)[0]
-    return list(part.model_fields)
+    return [field.alias or name for name, field in part.model_fields.items()]

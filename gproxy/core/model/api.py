@@ -33,6 +33,7 @@ from gproxy.core.model.entry import Access
 from gproxy.core.model.merge import Merge
 from gproxy.core.model.protection import CircuitBreaker, Queue, RateLimit, Retry
 from gproxy.core.model.upgrade import Upgrade
+from gproxy.core.model.validation import Demand
 from gproxy.core.model.variables import wrong_variables
 from gproxy.core.redirect import Location
 from gproxy.core.rewrite import Rewrite, families
@@ -134,6 +135,7 @@ class Api(Part):
     access: Access | None = None
     cors: Cors | None = None
     rate_limit: RateLimit | None = None
+    validation: Annotated[tuple[Demand, ...], Field(strict=False)] = ()
     max_concurrency: Annotated[int, Field(ge=0, le=MOST)] = 0
     queue: Queue | None = None
     circuit_breaker: CircuitBreaker | None = None
@@ -166,7 +168,7 @@ class Api(Part):
         return self
 
     def _templates_without_values(self) -> Problems:
-        """Yield the variables of targets that can never have a value."""
+        """Yield the variables of targets, and of demands, that can never have a value."""
         if self.rewrite is not None:
             yield from wrong_variables(("rewrite",), Rewrite.compile(self.rewrite).variables, self.path)
         if self.redirect is not None:
@@ -177,6 +179,9 @@ class Api(Part):
                 parts = merging.earlier(self.nodes, node)
                 names = Rewrite.compile(node.rewrite, parts).variables
                 yield from wrong_variables(("nodes", index, "rewrite"), names, self.path)
+        for index, demand in enumerate(self.validation):
+            if demand.place == "path":
+                yield from wrong_variables(("validation", index, "name"), [f"path.{demand.name}"], self.path)
 
     @model_validator(mode="after")
     def _edits_with_what_it_has(self) -> Self:

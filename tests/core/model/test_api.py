@@ -22,6 +22,7 @@ def test_an_api_with_every_default() -> None:
         "access": None,
         "cors": None,
         "rate_limit": None,
+        "validation": [],
         "max_concurrency": 0,
         "queue": None,
         "circuit_breaker": None,
