@@ -1,5 +1,6 @@
 """The store that a fleet of nodes shares: keys below one prefix of an etcd cluster (see etcd_layout)."""
 
+import contextlib
 import random
 import time
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from gproxy.store.base import (
     State,
     Store,
     Stored,
+    StoreError,
     Stray,
     UnknownRevision,
     Write,
@@ -95,7 +97,8 @@ class EtcdStore(Store):
                 return current
             revision = self._committer.commit(changes, author, comment)
             if revision is not None:
-                self._show()
+                with contextlib.suppress(StoreError):  # it is written; what people see is left to others
+                    self._show()
                 return revision
             time.sleep(random.uniform(0, pause_s))
             pause_s = min(2 * pause_s, MOST_PAUSE_S)

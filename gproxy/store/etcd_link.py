@@ -67,10 +67,10 @@ class EtcdLink:
         """Keep a lease alive; False when it has ended."""
 
         def method(one: Any) -> Callable[..., Any]:
-            return lambda request, **how: next(one.leasestub.LeaseKeepAlive(iter([request]), **how))
+            return lambda request, **how: next(one.leasestub.LeaseKeepAlive(iter([request]), **how), None)
 
         answer = self._ask(method, client.rpc.LeaseKeepAliveRequest(ID=lease))
-        return bool(answer.TTL)
+        return answer is not None and bool(answer.TTL)
 
     def watch(self, requests: Any) -> Any:
         """Open a stream of watch events from the endpoint that answered last. Raises RpcError, StoreError."""

@@ -1,9 +1,10 @@
 import threading
+import time
 
 import pytest
 
-from gproxy.store.base import Store, Write
-from gproxy.store.etcd_commit import OBJECTS_AT_ONCE
+from gproxy.store.base import Store, StoreUnavailable, Write
+from gproxy.store.etcd_commit import OBJECTS_AT_ONCE, Committer
 from gproxy.store.open import open_store
 from tests.harness.etcd import Etcd
 from tests.harness.waiting import eventually
@@ -63,3 +64,22 @@ def test_nothing_is_left_of_pruned_writes(
     assert [key for key in own if "history" in key] == [f"/.store/history/000000000{n}" for n in (7, 8, 9)]
     assert len({key.split("/")[3] for key in own if "checkpoint" in key}) == 1
     assert all(int(key.split("/")[3][:10]) >= 7 for key in own if "parts" in key)
+
+
+def test_a_write_is_done_even_if_it_cannot_be_shown(
+    etcd: Etcd, prefix: str, store: Store, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What people see is a copy: whoever watches brings it in line later."""
+
+    def fail(committer: Committer, batch: object) -> bool:
+        raise StoreUnavailable("gone in this moment")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Committer, "_show_batch", fail)
+        assert store.write(many(OBJECTS_AT_ONCE + 1), "ann") == 1
+    monkeypatch.setattr("gproxy.store.etcd_by_hand.SHOWN_WITHIN_S", 0)
+    with open_store(url) as other:
+        assert other.strays() == [], "nothing of it was written by hand"
+        time.sleep(0.01)
+        assert other.strays() == [], "but it is time to show it"
+    assert len([key for key in keys(etcd, prefix) if key.startswith("/server/")]) == OBJECTS_AT_ONCE + 1

@@ -84,6 +84,7 @@ def test_killed_and_started_again(fleet: Fleet, etcd: Etcd) -> None:
     assert [event["to"] for event in events[-2:]] == ["lost", "followed"]
 
 
+@pytest.mark.timeout(60 + 2 * STANDSTILL_S)
 def test_stopped_without_a_word(fleet: Fleet, etcd: Etcd) -> None:
     with fleet.loaded():
         with etcd.frozen():

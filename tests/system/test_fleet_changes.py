@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from gproxy.shared import layout
@@ -27,7 +28,6 @@ from tests.harness.etcd_fleet import Fleet
 from tests.harness.gateway import Gateway
 from tests.harness.paced import Outcome, paced
 from tests.harness.site import documents
-from tests.harness.waiting import eventually
 
 LARGE = "GPROXY_LARGE_TESTS" in os.environ
 WORKERS = 8 if LARGE else 2
@@ -94,6 +94,7 @@ def traffic(fleet: Fleet, seconds: float) -> Iterator[None]:
 
 
 @pytest.mark.serial
+@pytest.mark.timeout(600)
 def test_changes_are_in_effect_everywhere_within_a_quarter_of_a_second(fleet: Fleet, etcd: Etcd) -> None:
     tables = [table_of(gateway) for gateway in fleet.gateways]
     took_ms: list[float] = []
@@ -117,6 +118,7 @@ def test_changes_are_in_effect_everywhere_within_a_quarter_of_a_second(fleet: Fl
 
 
 @pytest.mark.serial
+@pytest.mark.timeout(600)
 def test_many_objects_load_soon_and_one_change_among_them_stalls_nobody(fleet: Fleet) -> None:
     with open_store(fleet.url) as store:
         revision = store.write([server(number) for number in range(OBJECTS)], "test")
@@ -129,16 +131,14 @@ def test_many_objects_load_soon_and_one_change_among_them_stalls_nobody(fleet: F
                 for table in map(table_of, fleet.gateways)
                 for slot in range(WORKERS)
             )
-    number = 0
-    fleet.gateways[number].stop()
-    began = time.monotonic()
-    fleet.gateways[number] = fleet.started(number)
+    fleet.gateways[0].stop()
+    fleet.gateways[0] = fleet.started(0)
     fleet.until_all_run(revision)
-    told = re.search(r"snapshot in use revision=\d+ objects=(\d+)", fleet.gateways[number].log())
-    assert told is not None
-    assert int(told[1]) >= OBJECTS
-    print(
-        f"{OBJECTS} objects: a node has loaded them {time.monotonic() - began:.1f} s after its start, lag {lag_us} us"
-    )
-    assert time.monotonic() - began < 5 or not LARGE
-    eventually(lambda: fleet.gateways[number].stats()["ready"])
+    loaded = re.findall(r"snapshot in use revision=\d+ objects=(\d+)", fleet.gateways[0].log())
+    assert int(loaded[-1]) >= OBJECTS
+    names = ("gproxy-sync", "gproxy-worker0")
+    children = [child for child in psutil.Process(fleet.gateways[0].pid).children() if child.name() in names]
+    cpu_s = sum(child.cpu_times().user + child.cpu_times().system for child in children)
+    print(f"{OBJECTS} objects: sync and a worker have used {cpu_s:.1f} s of CPU, loop lag {lag_us / 1000:.0f} ms")
+    assert len(children) == len(names)
+    assert cpu_s < 5
