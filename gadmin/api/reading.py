@@ -39,7 +39,7 @@ class Query:
     def whole(self, name: str, default: int, least: int, most: int) -> int:
         """Return a whole number within its bounds. Raises Failure."""
         text = self.text(name, str(default))
-        number = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else least - 1
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 17 else least - 1
         if not least <= number <= most:
             raise _bad(f"{name} must be a whole number from {least} to {most}")
         return number
