@@ -145,9 +145,14 @@ class Editor:
 
     def _write(self, wish: edit.Wish, signature: Signature) -> Outcome:
         with self._stores.use() as store:
-            written = edit.write(store, wish, signature.author, signature.comment)
+            written = edit.write(store, wish, signature.author, signature.comment, self._known())
         self._follower.wait_for(written.revision)
         return Outcome(written.revision, written.changes)
+
+    def _known(self) -> edit.Known | None:
+        """Return the state that is followed, None before there is one."""
+        configuration = self._follower.current
+        return edit.Known(configuration.state, configuration.checked) if configuration.revision >= 0 else None
 
     def _plan(self, wish: edit.Wish) -> Outcome:
         with self._stores.use() as store:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from gproxy.core.change import Objects
+from gproxy.core.schema import check
 from gproxy.store.base import Conflict, State, Store
-from gproxy.store.edit import Rejected, plan, write
+from gproxy.store.edit import Known, Rejected, plan, write
 from gproxy.store.open import open_store
 
 U1 = {"name": "u1", "address": "127.0.0.1:1"}
@@ -103,3 +104,43 @@ def test_writers_at_the_same_time_all_get_in(store: Store, url: str) -> None:
         thread.join()
     assert len(store.read().objects) == 15
     assert store.read().revision == 15
+
+
+def added(state: State, name: str) -> Objects:
+    """Return everything, and one server more."""
+    documents = state.documents()
+    return {**documents, "server": {**documents.get("server", {}), **with_server(name)["server"]}}
+
+
+def known_now(store: Store) -> Known:
+    state = store.read()
+    return Known(state, check(state.documents()))
+
+
+def test_what_is_known_is_neither_read_nor_checked_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(store, lambda state: added(state, "u1"), "ann")
+    known = known_now(store)
+    monkeypatch.setattr(store, "read", lambda: pytest.fail("it is known"))
+    written = write(store, lambda state: added(state, "u2"), "ann", known=known)
+    assert [change.name for change in written.changes] == ["u2"]
+
+
+def test_what_is_known_may_be_old(store: Store) -> None:
+    known = known_now(store)
+    write(store, lambda state: added(state, "theirs"), "bob")
+    write(store, lambda state: added(state, "mine"), "ann", known=known)
+    assert {"theirs", "mine"} == set(store.read().documents()["server"])
+
+
+def test_a_wish_fails_only_on_what_the_store_says(store: Store) -> None:
+    known = known_now(store)
+    write(store, lambda state: added(state, "late"), "bob")
+
+    def wish(state: State) -> Objects:
+        if "late" not in state.documents().get("server", {}):
+            raise KeyError("late")
+        return added(state, "after")
+
+    assert write(store, wish, "ann", known=known).changes
+    with pytest.raises(Rejected):
+        write(store, lambda state: added(state, "bad name"), "ann", known=known)
