@@ -94,12 +94,14 @@ def worker(context: Context) -> int:
     cells[base + layout.STATE] = layout.STATE_ACCEPTING
     clients: list[socket.socket] = []
     waiting: list[socket.socket] = []
-    while os.getppid() == context.master_pid:
+    while True:
         cells[base + layout.HEARTBEAT] = now_ms()
-        open_to = [] if signals.is_draining else list(context.listeners)
-        if signals.is_draining:
+        is_alone = os.getppid() != context.master_pid
+        is_draining = signals.is_draining or is_alone
+        open_to = [] if is_draining else list(context.listeners)
+        if is_draining:
             cells[base + layout.STATE] = layout.STATE_DRAINING
-            if not clients and not stay(context):
+            if not clients and (is_alone or not stay(context)):
                 for client in waiting:
                     client.sendall(b"done\n")
                 return 0
@@ -115,7 +117,6 @@ def worker(context: Context) -> int:
             else:
                 clients.remove(sock)
                 answer(context, sock, waiting)
-    return 0
 
 
 def stay(context: Context) -> bool:
