@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 TICK_S: Final = 0.5
 #: How often it looks at the state of what is starting: workers say so in shared memory only.
 BOOT_TICK_S: Final = 0.02
+#: How long a start waits for sync and monitor: one that cannot boot has said so by then.
+SIDE_BOOT_S: Final = 10.0
 #: What a child gets that is told to stop at once.
 AT_ONCE_S: Final = 2.0
 #: Commands of which several that wait are one.
@@ -78,6 +80,7 @@ class Arbiter:
         self._roles = roles
         self._predecessor = predecessor
         self._phase = Phase.STARTING
+        self._began_s = time.monotonic()
         self._commands: deque[int] = deque()
         self._failure: str | None = None
         self._takeover: Takeover | None = None
@@ -182,7 +185,7 @@ class Arbiter:
     def _advance(self, now_s: float) -> None:
         """Go on with what is going on; when nothing is, begin the next command."""
         node = self._node
-        if self._phase is Phase.STARTING and self._takeover is None and node.all_accept():
+        if self._phase is Phase.STARTING and self._takeover is None and node.all_accept() and self._has_sides(now_s):
             self._phase = Phase.RUNNING
             node.announce("ready")
         elif self._phase is Phase.RELOADING:
@@ -193,6 +196,10 @@ class Arbiter:
             self._go_on_upgrading(self._upgrade, now_s)
         if self._phase is Phase.RUNNING and self._commands:
             self._obey(now_s)
+
+    def _has_sides(self, now_s: float) -> bool:
+        """Tell whether sync and monitor run; requests need neither, so they are not waited for without end."""
+        return self._node.sides_are_up() or now_s - self._began_s > SIDE_BOOT_S
 
     # -- signals -----------------------------------------------------------------------------------------------
 

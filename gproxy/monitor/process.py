@@ -68,6 +68,7 @@ def run(context: Context) -> int:
     context.table.cells[layout.CONTROL_PORT] = _port(context.listeners[0])
     current = _current(context, prober, watch)
     endless = [prober.start(), gevent.spawn(current.follow), gevent.spawn(watch.look_for_ever)]
+    context.table.cells[layout.MONITOR_HEARTBEAT] = now_ms()
     while not stopped.wait(HEARTBEAT_S) and os.getppid() == context.master_pid:
         context.table.cells[layout.MONITOR_HEARTBEAT] = now_ms()
         if any(part.ready() for part in endless):

@@ -125,15 +125,15 @@ def test_the_old_master_is_killed_meanwhile(gateway: Running) -> None:
         old = psutil.Process(gateway.pid)
         children = [psutil.Process(pid) for pid in gateway.children()]
         new = stalled(gateway)
-        with gateway.connect() as waiting:
-            old.kill()
+        old.kill()
+        with gateway.connect() as waiting:  # of old workers that end, of a queue, or of new ones: it is answered
+            waiting.sendall(b"pid\n")
             gateway.process.wait()
             assert psutil.wait_procs(children, timeout=10)[1] == []
             go_on(gateway)
             gateway.pid = new
             gateway.wait_for(f"replaced={old.pid}")
-            waiting.sendall(b"pid\n")  # by a new worker, if it was in the queue when the old ones went
-            waiting.recv(100)
+            assert waiting.recv(100)
         assert "the old program has died, this one goes on alone" in gateway.log()
         assert pid_file(gateway) == new
         assert len(worker_pids(gateway, 2)) == 2
