@@ -97,6 +97,7 @@ ONLY_IN = {
 NEVER_LOADED = {
     "gproxy.__main__": ("gevent", "geventhttpclient", "grpc", "pydantic", "sqlite3", "cryptography", "ssl"),
     "gproxy.worker.process": ("pydantic", "sqlite3", "grpc", "etcd3", "cryptography"),
+    "gproxy.monitor.process": ("grpc", "etcd3"),
     "gproxy.sync.process": ("gevent", "geventhttpclient"),
     "gproxy.ctl.__main__": ("gevent", "geventhttpclient"),
     "gadmin.__main__": ("gevent", "geventhttpclient"),
