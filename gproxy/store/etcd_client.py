@@ -55,6 +55,10 @@ class Compacted(Exception):
     """etcd has forgotten the revision that was asked for."""
 
 
+class NoLease(Exception):
+    """The lease has ended."""
+
+
 class Refused(StoreUnavailable):
     """An endpoint does not let us in."""
 
@@ -95,11 +99,13 @@ def _path(path: Any) -> str | None:
 
 
 def translated(error: Any, source: str) -> Exception:
-    """Return what an error of gRPC or etcd means here: Compacted, Refused or a StoreError, one line."""
+    """Return what an error of gRPC or etcd means here: Compacted, NoLease, Refused or a StoreError, one line."""
     code, details = error.code(), (error.details() or "").splitlines()
     text = details[0] if details else code.name
     if code is Status.OUT_OF_RANGE and "compacted" in text:
         return Compacted(text)
+    if "requested lease not found" in text:
+        return NoLease(text)
     if "invalid user ID or password" in text:
         return Refused(f"{source}: the user name or the password is wrong")
     if "user name is empty" in text or code is Status.UNAUTHENTICATED:

@@ -24,6 +24,7 @@ _FINAL: Final = (
     Status.UNAUTHENTICATED,
     Status.RESOURCE_EXHAUSTED,
     Status.FAILED_PRECONDITION,
+    Status.NOT_FOUND,
 )
 
 

@@ -1,11 +1,16 @@
 """The nodes of an etcd store: a key each, under a lease that ends when the node does."""
 
 import json
+import time
+from typing import Final
 
 from gproxy.store import etcd_client as client
 from gproxy.store.etcd_layout import Layout
 from gproxy.store.etcd_link import EtcdLink
 from gproxy.store.nodes import LEFT_S, TTL_S, Node, Registry
+
+#: A lease is renewed when it is so old: records are written more often than that.
+RENEW_S: Final = TTL_S / 4
 
 
 class EtcdRegistry(Registry):
@@ -14,7 +19,7 @@ class EtcdRegistry(Registry):
     def __init__(self, link: EtcdLink, layout: Layout) -> None:
         self._link = link
         self._folder = layout.nodes
-        self._leases: dict[str, int] = {}
+        self._leases: dict[str, tuple[int, float]] = {}  # and when it was renewed last
         self._has_news = False
 
     def note(self) -> None:
@@ -28,12 +33,25 @@ class EtcdRegistry(Registry):
 
     def announce(self, node: Node) -> None:
         """Put the record of a node under its lease, or a new one when that has ended."""
-        lease = self._leases.pop(node.id, 0)
-        if node.has_left or not (lease and self._link.renew(lease)):
-            lease = self._link.grant(int(LEFT_S if node.has_left else TTL_S))
+        lease, renewed_s = self._leases.pop(node.id, (0, 0.0))
+        now_s = time.monotonic()
+        if node.has_left or not lease:
+            lease = 0
+        elif now_s - renewed_s > RENEW_S:
+            lease, renewed_s = (lease if self._link.renew(lease) else 0), now_s
         value = json.dumps(node.document()).encode("ascii")
-        self._link.transact((), [client.put(self._folder + node.id, value, lease)])
-        self._leases[node.id] = lease
+        if not lease or not self._put(node, value, lease):
+            lease, renewed_s = self._link.grant(int(LEFT_S if node.has_left else TTL_S)), now_s
+            self._put(node, value, lease)
+        self._leases[node.id] = lease, renewed_s
+
+    def _put(self, node: Node, value: bytes, lease: int) -> bool:
+        """Write a record; tell whether its lease was still there."""
+        try:
+            self._link.transact((), [client.put(self._folder + node.id, value, lease)])
+        except client.NoLease:
+            return False
+        return True
 
     def records(self) -> list[Node]:
         """Return the records whose leases have not ended."""

@@ -21,8 +21,9 @@ from gproxy.sync.shared_rules import SharedRules, shared_rules
 
 log = logging.getLogger(__name__)
 
-#: How often to look at the others without having been told that there is news.
+#: How often to look at the others without having been told that there is news, and at most when there is.
 LOOK_S: Final = 2.0
+LOOK_AGAIN_S: Final = 0.2
 #: How often the demand is measured, and over how long it is averaged.
 MEASURE_S: Final = 1.0
 AVERAGE_S: Final = 5.0
@@ -54,6 +55,7 @@ class Fleet:
         self._counted: dict[str, int] = {}
         self._measured_s = 0.0
         self._looked_s = float("-inf")
+        self._has_news = False
         self._memory = memory
         self._remembered: list[Node] | None = memory.recall()
 
@@ -87,9 +89,10 @@ class Fleet:
 
     def look(self, registry: Registry, now_s: float, has_news: bool) -> None:
         """Read what the others say and act on it, if it is time to. Raises StoreError."""
-        if not has_news and now_s - self._looked_s < LOOK_S:
+        self._has_news |= has_news
+        if now_s - self._looked_s < (LOOK_AGAIN_S if self._has_news else LOOK_S):
             return
-        self._looked_s = now_s
+        self._looked_s, self._has_news = now_s, False
         before = set(self._members)
         self._members = members(self._members, registry.records(), now_s)
         self._remembered = None

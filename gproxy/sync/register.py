@@ -17,6 +17,8 @@ from gproxy.sync.identity import control_address, node_id
 
 #: How often a record is renewed: twice may fail before the node is missed.
 RENEW_S: Final = TTL_S / 3
+#: While workers come to a revision one after the other, how often to tell which ones have.
+UNSETTLED_S: Final = 0.5
 
 NO_FACTS: Final = Facts({}, {})
 
@@ -32,6 +34,7 @@ class Registrar:
         self._started_ms = now_ms()
         self.id = node_id(context.settings.node.id, context.settings.gproxy.run_dir)
         self._told: object = None
+        self._told_s = float("-inf")
         self._next_s = 0.0
         self._trouble = Complaint("cannot register the node with the store")
 
@@ -40,13 +43,16 @@ class Registrar:
         news = self._news(), frozenset(facts.open_us)
         if self._trouble.wait_s(now_s) or (news == self._told and now_s < self._next_s):
             return
+        node = self._node(facts)
+        if node.behind(node.revision) and now_s < self._told_s + UNSETTLED_S:
+            return
         try:
-            registry.announce(self._node(facts))
+            registry.announce(node)
         except StoreError as error:
             self._trouble.raise_(str(error), now_s)
             return
         self._trouble.settle(now_s)
-        self._told = news
+        self._told, self._told_s = news, now_s
         self._next_s = now_s + RENEW_S
 
     def leave(self, registry: Registry) -> None:

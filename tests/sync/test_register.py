@@ -10,7 +10,7 @@ from gproxy.shared import layout
 from gproxy.shared.table import Table
 from gproxy.store.base import StoreUnavailable
 from gproxy.store.nodes import Node, Registry, RunningWorker
-from gproxy.sync.register import RENEW_S, Registrar, running
+from gproxy.sync.register import RENEW_S, UNSETTLED_S, Registrar, running
 
 
 class Written(Registry):
@@ -77,6 +77,20 @@ def test_news_are_told_at_once_and_the_record_is_renewed(registrar: Registrar, r
     assert len(registry.told) == 2
     registrar.tell(registry, 0.2 + RENEW_S)
     assert len(registry.told) == 3
+
+
+def test_workers_that_come_one_after_the_other_are_told_together(
+    registrar: Registrar, registry: Written, table: Table
+) -> None:
+    registrar.tell(registry, 0.0)
+    table.cells[layout.REVISION] = 8
+    registrar.tell(registry, 0.1)
+    assert len(registry.told) == 1, "nobody runs it yet"
+    registrar.tell(registry, UNSETTLED_S)
+    assert registry.told[-1].revision == 8
+    table.cells[table.base(0) + layout.RUNNING_REVISION] = 8
+    registrar.tell(registry, UNSETTLED_S + 0.01)
+    assert registry.told[-1].workers[0].revision == 8, "the last one is told at once; who drains does not count"
 
 
 def test_a_registry_that_fails_is_said_once_and_asked_again(
