@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MAX_CONNECTIONS = 6000
 
@@ -20,7 +21,8 @@ class Setup:
     `apis` is the number of path prefixes `/service-N/`, 0 for one that takes every path. `is_slow` puts the
     backend that answers after 20 ms behind the proxies. `is_fresh` asks for proxies that did nothing yet. `speaks_tls`:
     clients speak TLS, with the certificate in the folder `certificates` of each proxy. With `parts` gproxy makes each
-    answer of so many requests to the servers, while the others pass on a plain one.
+    answer of so many requests to the servers, while the others pass on a plain one. `is_protected`: gproxy has a rate
+    limit, circuit breakers and health checks as well, all of which let everything through.
     """
 
     apis: int = 0
@@ -28,6 +30,7 @@ class Setup:
     is_fresh: bool = False
     speaks_tls: bool = False
     parts: int = 0
+    is_protected: bool = False
 
     @property
     def prefixes(self) -> list[str]:
@@ -152,14 +155,16 @@ bind = 127.0.0.1:0
 def gproxy_objects(servers: tuple[int, int], setup: Setup) -> str:
     """Return the servers, cluster and APIs for `gproxyctl apply` as JSON."""
     nodes = [{"cluster": "all", "attr": f"part{number}"} for number in range(1, setup.parts + 1)]
-    apis = [
-        {"name": f"api-{number}", "path": f"{prefix}*", "nodes": nodes or [{"cluster": "all"}]}
-        for number, prefix in enumerate(setup.prefixes, 1)
-    ]
+    api: dict[str, Any] = {"nodes": nodes or [{"cluster": "all"}]}
+    cluster: dict[str, Any] = {"name": "all", "servers": ["u1", "u2"]}
+    if setup.is_protected:
+        api["rate_limit"] = {"rate": 1_000_000}
+        cluster |= {"circuit_breaker": {"failure_percent": 50}, "health_check": {"path": "/small"}}
+    apis = [{"name": f"api-{number}", "path": f"{prefix}*"} | api for number, prefix in enumerate(setup.prefixes, 1)]
     return json.dumps(
         {
             "servers": [{"name": f"u{n}", "address": f"127.0.0.1:{port}"} for n, port in enumerate(servers, 1)],
-            "clusters": [{"name": "all", "servers": ["u1", "u2"]}],
+            "clusters": [cluster],
             "apis": apis,
         }
     )

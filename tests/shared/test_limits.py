@@ -2,6 +2,7 @@ import os
 import struct
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -133,8 +134,10 @@ def test_processes_that_race_hold_the_rate() -> None:
         with os.fdopen(reader, "rb") as pipe:
             moments += [moment for (moment,) in struct.iter_unpack("q", pipe.read())]
         assert os.waitpid(pid, 0)[1] == 0
-    allowed = 2000 * (max(moments) - min(moments)) / S
-    assert allowed * 0.8 <= len(moments) <= allowed + 20 + 8
+    gaps = [later - earlier for earlier, later in pairwise(sorted(moments))]
+    assert len(moments) <= 2000 * sum(gaps) / S + 20 + 8
+    # While none of them had a processor nobody was let through: what a limit makes up for is 20 ms here.
+    assert len(moments) >= 0.8 * 2000 * sum(gap for gap in gaps if gap < S // 50) / S
 
 
 def test_a_table_of_many_rows_is_touched_only_where_it_is_used() -> None:
