@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import psutil
 import pytest
@@ -18,6 +19,8 @@ from tests.harness.echo import EchoBackend
 from tests.harness.gateway import Gateway
 from tests.harness.load import Load
 from tests.harness.orphans import adopted
+from tests.harness.pairs import Issuer
+from tests.harness.secure import SecureClient, trusting
 from tests.harness.site import documents
 from tests.harness.waiting import eventually
 from tests.master.running import is_alive, wait_for_end
@@ -34,38 +37,52 @@ def backend() -> Iterator[EchoBackend]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, backend: EchoBackend) -> Iterator[Gateway]:
+def issuer() -> Issuer:
+    return Issuer()
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, backend: EchoBackend, issuer: Issuer) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("upgrade")
-    sections = {"gproxy": {"workers": WORKERS, "bind": f"127.0.0.1:0, unix:{folder}/g.sock"}}
+    (folder / "certificates").mkdir()
+    issuer.write(folder / "certificates", "a", "a.test")
+    sections = {
+        "gproxy": {"workers": WORKERS, "bind": f"127.0.0.1:0, unix:{folder}/g.sock"},
+        "tls": {"bind": "127.0.0.1:0", "certificates": folder / "certificates"},
+    }
     with adopted(), Gateway(folder, documents({"echo": backend.address}), sections) as running:
         yield running
 
 
-def loads(gateway: Gateway) -> tuple[Load, Load, Load]:
-    """Return clients of every kind: keep-alive over TCP and a unix socket, with bodies that must not be sent twice."""
-    unix = gateway.addresses[1]
-    return (
-        Load(lambda: RawClient(gateway.address, 20), clients=3),
-        Load(lambda: RawClient(gateway.address, 20), clients=2, method="POST"),
+def loads(gateway: Gateway, issuer: Issuer) -> list[Load]:
+    """Return clients of every kind: keep-alive over TCP, a unix socket and TLS, and requests that are not repeated."""
+    tcp, unix, tls = gateway.addresses
+    trusted = trusting(issuer)
+    return [
+        Load(lambda: RawClient(tcp, 20), clients=3),
+        Load(lambda: RawClient(tcp, 20), clients=2, method="POST"),
         Load(lambda: RawClient(unix, 20), clients=1),
-    )
+        Load(lambda: SecureClient(tls, trusted, "a.test", within_s=20), clients=1),
+    ]
 
 
-def test_upgrades_in_a_row_lose_no_request(gateway: Gateway, backend: EchoBackend) -> None:
-    gets, posts, unix = loads(gateway)
+def test_upgrades_in_a_row_lose_no_request(gateway: Gateway, backend: EchoBackend, issuer: Issuer) -> None:
+    running = loads(gateway, issuer)
     before = gateway.stats()
-    with gets, posts, unix:
+    with ExitStack() as stack:
+        for load in running:
+            stack.enter_context(load)
         for _ in range(TIMES):
             old = gateway.upgrade()
             assert gateway.control_get("/readyz") == {"status": "ready"}
-            for load in (gets, posts, unix):
+            for load in running:
                 load.wait_for(BETWEEN)
             wait_for_end(old)
-    assert gets.lost + posts.lost + unix.lost == []
+    assert [loss for load in running for loss in load.lost] == []
     after = gateway.stats()
     assert after["pid"] == gateway.pid
     assert after["upgrades"] - before["upgrades"] == TIMES
-    answered = sum(load.done for load in (gets, posts, unix))
+    answered = sum(load.done for load in running)
     assert after["totals"]["requests"] - before["totals"]["requests"] == answered
     assert after["revision"] == before["revision"]
     gateway.apply(documents({"echo": backend.address}, {"tags": ["changed"]}))  # the new sync follows the store
