@@ -25,6 +25,8 @@ Source = Callable[[Exchange], Callable[[bytes], list[bytes]]]
 class ValidationFilter:
     """Looks at everything that an API makes demands on, and tells all that is wrong at once."""
 
+    waits = False  # on the short way the body has come
+
     def __init__(self, checks: Mapping[str, Sequence[Check]], body: BodyCheck | None) -> None:
         self._checks = [(_SOURCES[place], of_place) for place, of_place in checks.items()]
         self._body = body
