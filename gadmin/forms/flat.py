@@ -16,6 +16,8 @@ from gadmin.forms.spec import Field, Widget
 Flat = Mapping[str, str]
 
 ON: Final = "on"
+#: Lists of words that have no comma: people write one between them. (An expression may have commas.)
+_WORDS: Final = frozenset({"hosts", "methods", "remove", "tags"})
 _WHOLE: Final = re.compile(r"[+-]?\d{1,18}")
 
 
@@ -85,7 +87,9 @@ def _value(field: Field, flat: Flat, name: str) -> Any:
         return None if is_on == bool(field.default) else is_on
     text = flat.get(name, "").strip()
     if field.widget is Widget.NAMES:
-        return [line.strip() for line in text.replace(",", "\n").splitlines() if line.strip()] or None
+        if field.refers_to or field.name in _WORDS:
+            text = text.replace(",", "\n")
+        return [line.strip() for line in text.splitlines() if line.strip()] or None
     if not text:
         return None
     if field.widget is Widget.NUMBER:

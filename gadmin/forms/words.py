@@ -3,11 +3,15 @@
 A field that is not named here still has both: its name, and what its model says.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from gadmin.forms.spec import Field, Widget, spec
+
+#: The number of a row of a list.
+ROW: Final = r"\[\d+\]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,15 @@ _HINTS: Final = {
     "api.path": "/exact, /users/{id}, /users/{id:int}, /prefix/* or ~^/v(\\d+)/",
     "api.priority": "Higher ones are asked first.",
     "api.max_concurrency": "0: no limit",
+    "api.rewrite": "What a server is asked for: /users?id={path.id}&page={query.page|1}",
+    "api.nodes[].rewrite": "Instead of the API's own.",
+    "routing.api": "Only requests of this API.",
+    "routing.path": "Only requests with this path; forms as of an API.",
+    "routing.when.all": "All must hold, one per line: $cookie_group == beta, $header_x ~ ^a, $query_y in a,b",
+    "routing.when.any": "One must hold.",
+    "routing.sticky": "client_ip, cookie:NAME, header:NAME or query:NAME: who keeps its side of the split.",
+    "routing.percent": "How many of these requests are led there.",
+    "routing.expires_at": "After this moment the routing does nothing: 2027-01-31T12:00:00Z",
     "api.tags": "One per line.",
 }
 
@@ -94,6 +107,15 @@ def sections(kind: str) -> list[Section]:
     found = [(title, [fields.pop(name) for name in names.split() if name in fields]) for title, names in titles.items()]
     found[-1][1].extend(fields.values())
     return [Section(title, tuple(of_it)) for title, of_it in found if of_it]
+
+
+#: Parts that are shown open: they are what the form is about.
+_OPEN: Final = frozenset({"routing.when"})
+
+
+def is_open(kind: str, path: str) -> bool:
+    """Tell whether a part is shown open though it says nothing yet."""
+    return f"{kind}.{path}" in _OPEN
 
 
 def label(name: str) -> str:
@@ -113,7 +135,7 @@ def unit(name: str) -> str:
 
 def hint(kind: str, path: str, field: Field) -> str:
     """Return the explanation below an input."""
-    said = _HINTS.get(f"{kind}.{path}", "")
+    said = _HINTS.get(f"{kind}.{re.sub(ROW, '[]', path)}", "")
     if said or field.widget in (Widget.PART, Widget.OPTION):
         return said or field.doc.replace("`", "").replace("\n", " ")
     return ", ".join(_bounds(field))

@@ -24,6 +24,13 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test of pages more time: the first one of a process starts everything."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(180))
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """What runs: `admin` in front of the store of `gateway`, whose servers u1 and u2 are `backends`."""

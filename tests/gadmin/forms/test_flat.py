@@ -75,6 +75,9 @@ def test_what_is_no_number_stays_what_it_is() -> None:
 
 def test_names_come_by_line_or_comma() -> None:
     assert flat.document(spec("cluster"), {"servers": " u1 \n\nu2,u3\n"}) == {"servers": ["u1", "u2", "u3"]}
+    expressions = "$query_x in a,b\n$method == GET"
+    found = flat.document(spec("routing"), {"when.all": expressions})
+    assert found == {"when": {"all": expressions.splitlines()}}, "a comma is part of an expression"
 
 
 def test_rows_are_read_in_their_order_and_empty_pairs_do_not_count() -> None:

@@ -33,3 +33,14 @@ def test_hints_are_those_of_the_table_or_of_the_model() -> None:
     assert "asks a server" in words.hint("server", "health_check", fields["health_check"])
     rise = next(field for field in fields["health_check"].part if field.name == "rise")
     assert words.hint("server", "health_check.rise", rise) == "1 to 1000"
+
+
+def test_hints_of_rows_are_those_of_all_rows() -> None:
+    nodes = next(field for field in spec("api") if field.name == "nodes")
+    rewrite = next(field for field in nodes.part if field.name == "rewrite")
+    assert words.hint("api", "nodes[3].rewrite", rewrite) == "Instead of the API's own."
+
+
+def test_what_a_form_is_about_is_open() -> None:
+    assert words.is_open("routing", "when")
+    assert not words.is_open("api", "timeouts")

@@ -19,9 +19,25 @@ export function enhanceForm(form) {
     event.preventDefault();
     changeRows(form, button);
   });
+  addSliders(form);
   form.addEventListener("focusin", (event) => suggest(event.target));
   form.addEventListener("submit", () => (isChanged = false));
   addEventListener("beforeunload", (event) => isChanged && event.preventDefault());
+}
+
+/** Above a percentage, a slider that moves with it. */
+function addSliders(form) {
+  for (const input of form.querySelectorAll("input[data-slider]")) {
+    const slider = document.createElement("input");
+    Object.assign(slider, { type: "range", min: 0, max: 100, className: "slider", value: input.value || 100 });
+    slider.setAttribute("aria-label", "Share in percent");
+    slider.addEventListener("input", () => {
+      input.value = slider.value;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    input.addEventListener("input", () => (slider.value = input.value));
+    input.closest(".with-unit").before(slider);
+  }
 }
 
 /** Show the problems of inputs that somebody has been at; the rest waits until it is saved. */
@@ -50,6 +66,7 @@ async function changeRows(form, button) {
   const list = CSS.escape(button.value.replace(/\[\d+\]$/, ""));
   const open = new Set([...form.querySelectorAll("details[open]")].map((part) => part.querySelector("summary").textContent));
   form.replaceChildren(...fresh.children);
+  addSliders(form);
   for (const part of form.querySelectorAll("details")) part.open ||= open.has(part.querySelector("summary").textContent);
   const rows = form.querySelectorAll(`#${list} input:not([type="hidden"])`);
   (button.name === "_add" ? rows[rows.length - (form.querySelector(`#${list} .pair`) ? 2 : 1)] : form.querySelector(`#${list} button`))?.focus();

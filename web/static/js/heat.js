@@ -53,7 +53,8 @@ export function heatMap(canvas) {
       if (y > 8 && y < base) paint.fillText(label < 1000 ? `${label} ms` : `${label / 1000} s`, LEFT - 6, y + 4);
     }
     paint.textAlign = "center";
-    for (let minute = 0; minute * 60 < seconds; minute += 2) {
+    const step = width < 600 ? 4 : 2;
+    for (let minute = 0; minute * 60 < seconds; minute += step) {
       const at = new Date((latest.end - minute * 60) * 1000);
       const text = `${String(at.getHours()).padStart(2, "0")}:${String(at.getMinutes()).padStart(2, "0")}`;
       const x = LEFT + (seconds - minute * 60) * wide;
