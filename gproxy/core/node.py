@@ -44,7 +44,7 @@ class Node:
     With `is_direct` nothing but whose turn it is decides where its requests go, and each goes there once; with
     `is_plain` the API has no say either. `method` None is the client's own. `after` are all the hooks of the response,
     `taps` open what listens in on it. `ways` are where rules may lead its requests instead, in the order in which they
-    are tried. `attr` is its name among the nodes of the API.
+    are tried. `attr` is its name among the nodes of the API. `is_mirrored`: some of the rules make copies.
     """
 
     cluster: Cluster
@@ -62,6 +62,7 @@ class Node:
     taps: tuple[OpenTap, ...]
     attr: str = ""
     ways: tuple[Way, ...] = ()
+    is_mirrored: bool = False
 
     @property
     def waits_once(self) -> bool:
@@ -94,8 +95,27 @@ class Node:
         """Return the node of this name with the rules that may apply to it, in the order in which they are tried."""
         if not rules:
             return replace(self, attr=attr) if attr else self
-        ways = tuple(Way(rule, self.towards(rule.cluster, defaults)) for rule in rules)
-        return replace(self, attr=attr, ways=ways, is_direct=False, is_plain=False)
+        mirrors = [rule.mirror for rule in rules if rule.mirror is not None]
+        taps = (*self.taps, _tap) if any(mirror.compare is not None for mirror in mirrors) else self.taps
+        ways = []
+        for rule in rules:
+            node = self.towards(rule.cluster, defaults)
+            led = node._copying() if rule.mirror is not None else replace(node, taps=taps, is_mirrored=bool(mirrors))
+            ways.append(Way(rule, led))
+        return replace(
+            self,
+            attr=attr,
+            ways=tuple(ways),
+            taps=taps,
+            is_mirrored=bool(mirrors),
+            is_direct=False,
+            is_plain=False,
+        )
+
+    def _copying(self) -> Self:
+        """Return the same node for copies: each is sent once, and nobody sees its answer."""
+        is_direct = self.is_direct or _leaves_it_to_turns(self.cluster)
+        return replace(self, retry=None, is_direct=is_direct, after=(), taps=())
 
     @classmethod
     def _to(
@@ -103,7 +123,7 @@ class Node:
     ) -> Self:
         timeouts = terms.timeouts.over(cluster.timeouts).over(defaults)
         retry = terms.retry or cluster.retry
-        is_direct = cluster.is_in_turns and not cluster.is_guarded and not cluster.is_limited and retry is None
+        is_direct = _leaves_it_to_turns(cluster) and retry is None
         return cls(
             cluster=cluster,
             terms=terms,
@@ -119,6 +139,15 @@ class Node:
             after=terms.after + _marks(retry, cluster.sticky),
             taps=terms.taps,
         )
+
+
+def _leaves_it_to_turns(cluster: Cluster) -> bool:
+    return cluster.is_in_turns and not cluster.is_guarded and not cluster.is_limited
+
+
+def _tap(exchange: Any, head: ResponseHead) -> Any:
+    """Listen in on an answer that a copy's will be compared with."""
+    return exchange.tee.open(head) if exchange.tee is not None else None
 
 
 class Way(NamedTuple):

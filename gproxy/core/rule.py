@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 from gproxy.core import moment
 from gproxy.core.backends import Cluster
 from gproxy.core.expression import Test, compile_expression
+from gproxy.core.mirror import Mirror
 from gproxy.core.pattern import Pattern
 from gproxy.core.request_key import KeyOf, compile_key
 from gproxy.core.router import Route, Router
@@ -44,7 +45,7 @@ class Rule:
     """One rule. `order` sorts rules as they are tried. `api` None are all, `node` "" is the only node of an API.
 
     `row` is where its figures are, as in Server. It expires at `expires_s` (since 1970), `inf` for never. `path` None
-    is any path, `when` None any request. With `key_of` its share is sticky.
+    is any path, `when` None any request. With `key_of` its share is sticky, with `mirror` it makes copies.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Rule:
     expires_s: float
     path: Router | None
     when: Test | None
+    mirror: Mirror | None
 
     @classmethod
     def compiled(cls, document: Mapping[str, Any], row: int, clusters: Mapping[str, Cluster]) -> Self | None:
@@ -77,6 +79,7 @@ class Rule:
             expires_s=moment.seconds(expires_at) if expires_at else inf,
             path=_router(document["path"]) if document["path"] else None,
             when=_when(document["when"]["all"], document["when"]["any"]),
+            mirror=Mirror.compiled(document),
         )
 
     def verdict(self, request: Request, now_s: float, deal: Callable[[Self], bool]) -> Verdict:

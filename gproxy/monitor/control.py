@@ -1,7 +1,7 @@
 """The control endpoint: what the node tells about itself, as a WSGI application over one `Table`.
 
 /healthz and /readyz for whoever starts and balances nodes, /metrics for Prometheus, and as JSON /stats, /events and
-/health for people and programs that look closer; /explain tells what would become of a request.
+/health and /mirrors for people and programs that look closer; /explain tells what would become of a request.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
 from gproxy import __version__
-from gproxy.monitor import health_report, stats
+from gproxy.monitor import health_report, mirrors, stats
 from gproxy.monitor.asked import BadQuestion
 from gproxy.monitor.exposition import CONTENT_TYPE
 from gproxy.monitor.health import Subject
@@ -60,6 +60,7 @@ class Control:
             "/stats": self._stats,
             "/events": self._events,
             "/health": self._health,
+            "/mirrors": self._mirrors,
         }
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -135,6 +136,9 @@ class Control:
             return Answer(_BAD_REQUEST, {"error": "since is the number of an event"})
         self._watch.events.collect()
         return Answer(_OK, {"node": self._node, **self._watch.events.since(int(since))})
+
+    def _mirrors(self, query: dict[str, list[str]]) -> Answer:
+        return Answer(_OK, mirrors.document(self._table, self._watch.sampler, self._node))
 
     def _health(self, query: dict[str, list[str]]) -> Answer:
         """Answer for the servers named in `?server=`, all when there is none."""

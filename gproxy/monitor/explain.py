@@ -188,7 +188,9 @@ def _rules(asked: Asked, node: Node) -> tuple[list[dict[str, Any]], Node]:
     for way in node.ways:
         rule, verdict = way.rule, way.rule.verdict(asked, now_s, deal)
         reason = f"applies to {rule.percent:g} % of such requests" if rule in dealt else verdict.value
-        if verdict is Verdict.APPLIES and taken is not node:
+        if rule.mirror is not None:
+            reason = f"{reason}, and copies" if verdict is Verdict.APPLIES or rule in dealt else reason
+        elif verdict is Verdict.APPLIES and taken is not node:
             reason = "applies, but comes later in the order"
         elif verdict is Verdict.APPLIES:
             taken = way.node

@@ -35,6 +35,12 @@ _API_COUNTERS: Final = (
     ("denied", layout.ROW_DENIED, "Requests refused for the address of their client."),
     ("invalid", layout.ROW_INVALID, "Requests refused because they are not what the API demands."),
 )
+_ROUTING_COUNTERS: Final = (
+    *_COUNTERS,
+    ("compared", layout.ROW_COMPARED, "Copies whose answer was compared with that of the original."),
+    ("differed", layout.ROW_DIFFERED, "Copies whose answer differed from that of the original."),
+)
+_COUNTERS_OF: Final = {"api": _API_COUNTERS, "routing": _ROUTING_COUNTERS}
 _GAUGES: Final = (
     ("requests_in_flight", layout.ROW_ACTIVE, "Requests in flight."),
     ("requests_queued", layout.ROW_QUEUED, "Requests that wait for a place."),
@@ -129,7 +135,7 @@ def _escaped(name: str) -> str:
 def _families(prefix: str, label: str) -> Iterable[tuple[Maker, Taker]]:
     yield _outcomes(prefix, label), lambda cells, _: tuple(cells[cell] for cell in layout.ROW_OUTCOMES)
     yield _durations(prefix, label), _durations_of
-    for end, cell, text in _API_COUNTERS if label == "api" else _COUNTERS:
+    for end, cell, text in _COUNTERS_OF.get(label, _COUNTERS):
         yield _single(CounterMetricFamily, f"gproxy_{prefix}{end}", text, label), _one(cell)
     for end, cell, text in _SERVER_GAUGES if label == "server" else _GAUGES:
         yield _single(GaugeMetricFamily, f"gproxy_{prefix}{end}", text, label), _one(cell)

@@ -17,6 +17,8 @@ from gproxy.shared.fleet import FleetCells
 from gproxy.shared.health import HealthCells
 from gproxy.shared.table import Table
 
+#: Counters that only one kind of object has.
+_OWN_COUNTERS: Final = {Thing.API: layout.API_COUNTER_NAMES, Thing.ROUTING: layout.ROUTING_COUNTER_NAMES}
 #: The state of a server that needs nobody to look at it.
 _WELL: Final = ("unknown", "up")
 
@@ -104,11 +106,10 @@ class Figures:
             document["idle_connections"] = cells[layout.ROW_IDLE]
             document["health"] = self._health_of(named)
             document["open_elsewhere"] = self._fleet.is_open(named.row, circuits.now_us())
-        elif named.thing is Thing.API:
-            document |= {name: cells[cell] for name, cell in layout.API_COUNTER_NAMES.items()}
-            if part := self._fleet.part(named.row):
-                document["limit_part"] = round(part / layout.FLEET_WHOLE, 4)
-        return document
+        elif named.thing is Thing.API and (part := self._fleet.part(named.row)):
+            document["limit_part"] = round(part / layout.FLEET_WHOLE, 4)
+        own = _OWN_COUNTERS.get(named.thing, {})
+        return document | {name: cells[cell] for name, cell in own.items()}
 
     def _health_of(self, named: Named) -> str:
         return layout.HEALTH_NAMES[self._health.read(named.row).state]

@@ -9,12 +9,13 @@ from gproxy.core.events import Thing
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A server, an API or a rule with its row; whether it has a circuit breaker."""
+    """A server, an API or a rule with its row; whether it has a circuit breaker, or makes copies."""
 
     thing: Thing
     name: str
     row: int
     has_breaker: bool
+    is_mirror: bool = False
 
 
 Objects = Mapping[int, Named]
@@ -31,7 +32,9 @@ def objects(lines: Iterable[bytes]) -> Objects:
         has_breaker = document.get("circuit_breaker") is not None
         if kind in _THINGS:
             (row,) = rest
-            found[row] = Named(_THINGS[kind], document["name"], row, has_breaker)
+            found[row] = Named(
+                _THINGS[kind], document["name"], row, has_breaker, is_mirror=document.get("action") == "mirror"
+            )
         elif kind == "cluster" and has_breaker:
             guarded.update(document["servers"])
     return {

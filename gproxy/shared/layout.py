@@ -176,6 +176,8 @@ ROW_RETRIES: Final = 18
 ROW_REJECTED: Final = 19  # turned away by a limit or an open circuit breaker
 ROW_DENIED: Final = 20  # of an API: refused for the client's address
 ROW_INVALID: Final = 21  # of an API: refused for what the request says
+ROW_COMPARED: Final = 22  # of a rule: copies whose answer was compared with that of the original
+ROW_DIFFERED: Final = 23  # those of them that differed
 # Not counters, but they outlive the worker as well: see worker/loads.py.
 ROW_EWMA_US: Final = 24  # peak-sensitive moving average of the server's time
 ROW_EWMA_MS: Final = 25  # when it last changed (monotonic ms)
@@ -204,6 +206,12 @@ ROW_COUNTER_NAMES: Final = {
 API_COUNTER_NAMES: Final = {
     "denied": ROW_DENIED,
     "invalid": ROW_INVALID,
+}
+
+#: Those of routing rules only.
+ROUTING_COUNTER_NAMES: Final = {
+    "compared": ROW_COMPARED,
+    "differed": ROW_DIFFERED,
 }
 
 #: One latency histogram: a count per bucket of core/histogram.py.
@@ -277,6 +285,13 @@ FILTER_TAG: Final = 4  # which filter it is
 FILTER_CELLS: Final = 8
 MOST_FILTERS: Final = 16
 
+# Samples: a line with the number of samples ever left, then the records, see shared/samples.py.
+SAMPLE_NUMBER: Final = 0
+SAMPLE_BYTES: Final = 1  # of its text
+SAMPLE_TEXT: Final = 8
+SAMPLE_CELLS: Final = 512  # of one record
+SAMPLES: Final = 16  # of one slot
+
 DEFAULT_SLOTS: Final = 64
 DEFAULT_ROWS: Final = 16_384
 
@@ -300,6 +315,7 @@ class Regions(NamedTuple):
     filters: int
     fleet: int
     addresses: int
+    samples: int
     end: int
 
     @classmethod
@@ -325,6 +341,7 @@ class Regions(NamedTuple):
             slots * MOST_FILTERS * FILTER_CELLS,
             rows * FLEET_CELLS,
             slots * ADDRESS_CELLS,
+            slots * (LINE_CELLS + SAMPLES * SAMPLE_CELLS),
         )
         starts = [GLOBAL_END]
         for size in sizes:

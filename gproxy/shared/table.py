@@ -126,6 +126,10 @@ class Table:
         """Return where the KEY_CELLS of a set of keys begin, in the order of its fingerprints."""
         return self._regions.key_shares + key_set * self.slots * layout.KEY_WAYS * layout.KEY_CELLS
 
+    def sample_base(self, slot: int) -> int:
+        """Return the first cell of a slot's samples."""
+        return self._regions.samples + self._slot(slot) * (layout.LINE_CELLS + layout.SAMPLES * layout.SAMPLE_CELLS)
+
     def filter_base(self, slot: int, place: int) -> int:
         """Return the first of the FILTER_* cells of a filter in a slot."""
         if not 0 <= place < layout.MOST_FILTERS:

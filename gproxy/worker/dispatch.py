@@ -13,6 +13,7 @@ from gproxy.core.retry import Retry
 from gproxy.worker.aggregate import Aggregator
 from gproxy.worker.attempt import OnHead, Unwanted
 from gproxy.worker.choose import Chooser
+from gproxy.worker.mirrors import Mirrors
 from gproxy.worker.relay import ResponseBroken
 from gproxy.worker.series import Series
 from gproxy.worker.steering import Steering
@@ -40,6 +41,7 @@ class Dispatcher:
         self.choose = Chooser(runtime).choose
         self._carry = carrier.carry
         self._steering = Steering()
+        self._mirrors = Mirrors(runtime, recorder, self.send)
         self._aggregate = Aggregator(runtime, recorder, self.send).answer
 
     def dispatch(self, exchange: Exchange, api: Api) -> None:
@@ -77,9 +79,25 @@ class Dispatcher:
         if node.is_direct:
             self._in_turn(exchange, node)
         elif node.ways:
-            self._along(exchange, node, self._steering.way(exchange, node))
+            self._by_rules(exchange, node)
         else:
             self._by_choice(exchange, node)
+
+    def _by_rules(self, exchange: Exchange, node: Node) -> None:
+        """Have it answered as the node's rules say, and copied when that is done."""
+        way, copied = self._steering.ways(exchange, node)
+        if not node.is_mirrored:
+            self._along(exchange, node, way)
+            return
+        exchange.tee = None
+        if not copied or exchange.upgrade is not None:
+            self._along(exchange, node, way)
+            return
+        self._mirrors.watch(exchange, copied)
+        try:
+            self._along(exchange, node, way)
+        finally:
+            self._mirrors.copy(exchange, copied)
 
     def _along(self, exchange: Exchange, node: Node, way: Way | None) -> None:
         """Have it answered where a way leads, and count that; or by the node itself."""

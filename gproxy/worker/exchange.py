@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gproxy.shared.circuit import Trial
     from gproxy.worker.connection import Client
     from gproxy.worker.node_part import NodePart
+    from gproxy.worker.tee import Tee
     from gproxy.worker.upload import Upload
     from gproxy.worker.upstream import Upstream
 
@@ -77,6 +78,7 @@ class Exchange(View):
         "started",
         "status",
         "target",
+        "tee",
         "trial",
         "upgrade",
         "upload",
@@ -108,6 +110,7 @@ class Exchange(View):
         self.node: Node
         self.parts: Mapping[int, NodePart]
         self.rewritten: bytes
+        self.tee: Tee | None
         self.deadline: float = NEVER
         self.api: Api | None = None
         self.server: Server | None = None

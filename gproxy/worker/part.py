@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from gproxy.core.errors import GatewayError, UpstreamTimeout
 from gproxy.core.http1 import ResponseHead
@@ -46,7 +46,7 @@ class StandIn:
 
 
 class Part(Exchange):
-    """A request to `node` that says what `whole` says. The body of `whole` must have been read.
+    """A request to `node` that says what `whole` says. The body of `whole` must have been read, or be given.
 
     `head` and `data` are the answer once it has come, `failure` why it has not. At most `most` bytes of a body are
     taken.
@@ -54,7 +54,10 @@ class Part(Exchange):
 
     __slots__ = ("data", "failure", "head", "most")
 
-    def __init__(self, whole: Exchange, node: Node, most: int) -> None:
+    #: Whether its failure is worth a line in the log.
+    is_told: ClassVar[bool] = True
+
+    def __init__(self, whole: Exchange, node: Node, most: int, body: bytes | None = None) -> None:
         self.node = node
         self.most = most
         self.client = cast("Client", StandIn(whole.client))
@@ -63,7 +66,7 @@ class Part(Exchange):
         self.target, self.values = whole.target, whole.values
         self.minor, self.fields, self.forward = whole.minor, whole.fields, whole.forward
         self.request_id = whole.request_id
-        self.body = self.whole = whole.whole_body()
+        self.body = self.whole = whole.whole_body() if body is None else body
         self.left, self.upload, self.decoder = 0, None, None
         self.received, self.sent = len(self.body), 0
         self.keeps_alive = True

@@ -38,6 +38,7 @@ from gproxy.shared.table import Table
 
 if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
+    from gproxy.worker.part import Part
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ class Recorder:
         self.count_row(api.row, layout.ROW_RETRIES)
         exchange.server = None
 
-    def part_over(self, part: Exchange, status: int) -> None:
+    def part_over(self, part: Part, status: int) -> None:
         """Count what became of a request of the gateway's own at the server tried last, and log a failure.
 
         `status` is that of the answer, 0 without one. Requests of clients end with `end`.
@@ -130,7 +131,7 @@ class Recorder:
             self._count_row(part, server.row, outcome, bucket_of(took_s))
             if part.code in _SERVER_FAILURES:
                 self.count_row(server.row, layout.ROW_FAILURES)
-        if part.code and part.status >= 500 and part.code not in _DELIBERATE:
+        if part.is_told and part.code and part.status >= 500 and part.code not in _DELIBERATE:
             log.warning("a part of a request failed", extra=failure(part))
 
     def end(self, exchange: Exchange) -> None:
@@ -166,9 +167,12 @@ class Recorder:
         """Count a request that a rule (its row) leads elsewhere, in flight from now on."""
         self._cells[self._rows + row * ROW_CELLS] += 1
 
-    def leave_row(self, exchange: Exchange, row: int, status: int) -> None:
-        """Count such a request that is over; `status` 0: its client has left before there was an answer."""
-        outcome = _OUTCOMES[status // 100] if status else ROW_CLIENT_GONE
+    def leave_row(self, exchange: Exchange, row: int, status: int, without: int = ROW_CLIENT_GONE) -> None:
+        """Count such a request that is over; `status` 0: its client has left before there was an answer.
+
+        `without` is the outcome that an end without a status is.
+        """
+        outcome = _OUTCOMES[status // 100] if status else without
         self._count_row(exchange, row, outcome, bucket_of(monotonic() - exchange.started))
 
     def end_whole(self, exchange: Exchange, now_s: float) -> None:

@@ -17,6 +17,7 @@ from gproxy.core.http1 import RequestFields
 from gproxy.core.snapshot import Snapshot
 from gproxy.shared import layout
 from gproxy.shared.addresses import Addresses
+from gproxy.shared.samples import SampleWriter
 from gproxy.shared.table import now_ms
 from gproxy.worker.access import FORMATS, AccessLog
 from gproxy.worker.admission import Admission
@@ -97,6 +98,7 @@ class Runtime:
         self.loads = Loads(context.table, context.slot)
         self.guard = Guard(context.table, context.slot)
         self.admission = Admission(context.table, context.slot)
+        self.samples = SampleWriter(context.table, context.slot)
         self.draining = False
         self.clients: set[Client] = set()
         self.tunnels: set[Tunnel] = set()

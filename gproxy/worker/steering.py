@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import shuffle
 from time import time
 from typing import TYPE_CHECKING, Final
@@ -24,13 +25,23 @@ class Steering:
     def __init__(self) -> None:
         self._decks: dict[str, Deck] = {}
 
-    def way(self, exchange: Exchange, node: Node) -> Way | None:
-        """Return the way that a request at this node takes instead, None when no rule leads it elsewhere."""
-        now_s = time()
+    def ways(self, exchange: Exchange, node: Node) -> tuple[Way | None, Sequence[Way]]:
+        """Return the way that a request at this node takes instead, and those that copies of it take.
+
+        The first is None when no rule leads it elsewhere.
+        """
+        now_s, taken = time(), None
+        copied: list[Way] = []
         for way in node.ways:
-            if way.rule.verdict(exchange, now_s, self._deal) is Verdict.APPLIES:
-                return way
-        return None
+            if taken is not None and way.rule.mirror is None:
+                continue
+            if way.rule.verdict(exchange, now_s, self._deal) is not Verdict.APPLIES:
+                continue
+            if way.rule.mirror is None:
+                taken = way
+            else:
+                copied.append(way)
+        return taken, copied
 
     def lead(self, exchange: Exchange, node: Node, way: Way) -> None:
         """Set a request on its way, with the time that it has there; what belongs to a larger whole keeps its own."""

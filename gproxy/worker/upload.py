@@ -35,7 +35,7 @@ class Upload:
     server stops taking the body, its answer, or the lack of one, decides.
     """
 
-    __slots__ = ("_abandoned", "_client", "_exchange", "_pace", "_response_s", "_upstream", "broken", "done")
+    __slots__ = ("_abandoned", "_client", "_exchange", "_pace", "_response_s", "_tee", "_upstream", "broken", "done")
 
     def __init__(self, exchange: Exchange, upstream: Upstream, response_s: float) -> None:
         self._exchange = exchange
@@ -46,6 +46,7 @@ class Upload:
         self._abandoned = False
         self.broken = False
         self.done = False
+        self._tee = exchange.tee if exchange.node.is_mirrored else None
         # The server's time to answer runs from the end of the body; a client that waits for 100 Continue sends
         # nothing before the server has spoken.
         waits = exchange.fields.expects_continue and not exchange.body
@@ -111,6 +112,8 @@ class Upload:
                 if decoder.done:
                     exchange.client.buffer = decoder.rest
                     left = 0
+            if self._tee is not None:
+                self._tee.take(data)
             if data:
                 self._upstream.send(data)
 

@@ -149,4 +149,16 @@ def routings(apis: Sequence[dict[str, Any]], clusters: Sequence[dict[str, Any]])
     if apis:
         optional["api"] = st.sampled_from([item["name"] for item in apis])
     named = {"name": names, "cluster": st.sampled_from([item["name"] for item in clusters])}
-    return st.fixed_dictionaries(named, optional=optional)
+    compare: dict[str, st.SearchStrategy[Any]] = {
+        "percent": st.floats(0, 100),
+        "headers": unique_lists(header_names),
+        "ignore": unique_lists(st.sampled_from(["time", "items.*.id"])),
+        "body": st.booleans(),
+    }
+    copying: dict[str, st.SearchStrategy[Any]] = {
+        "timeout_s": st.floats(0.1, 300),
+        "max_body_bytes": st.integers(0, 1 << 20),
+        "compare": st.none() | st.fixed_dictionaries({}, optional=compare),
+    }
+    mirrors = st.fixed_dictionaries({**named, "action": st.just("mirror")}, optional=optional | copying)
+    return st.fixed_dictionaries(named, optional=optional) | mirrors

@@ -61,6 +61,23 @@ def test_marks_are_made_behind_the_edits_of_the_api() -> None:
     assert len(made.after) == 3
 
 
+def test_copies_go_once_and_unseen() -> None:
+    other = cluster(retry={"report": True}, sticky_cookie="sid")
+    made = []
+    for fields in ({}, {"action": "mirror", "compare": {}}):
+        document = normalised(MODELS["routing"].model_validate({"name": "r", "cluster": "c", **fields}))
+        rule = Rule.compiled(document, 0, {"c": other})
+        assert rule is not None
+        made.append(rule)
+    node_of = node(cluster(), terms()).under(made, "", DEFAULTS)
+    split, mirror = (way.node for way in node_of.ways)
+    assert (mirror.retry, mirror.after, mirror.taps, mirror.is_mirrored) == (None, (), (), False)
+    assert (len(split.after), len(split.taps), split.is_mirrored) == (2, 1, True)
+    assert (len(node_of.taps), node_of.is_mirrored) == (1, True)
+    alone = node(cluster(), terms()).under(made[:1], "", DEFAULTS)
+    assert (alone.taps, alone.is_mirrored, alone.ways[0].node.taps) == ((), False, ())
+
+
 def test_rules_lead_to_other_clusters_on_the_same_terms() -> None:
     other = cluster(timeouts={"total_s": 9})
     document = normalised(MODELS["routing"].model_validate({"name": "r", "cluster": "c"}))

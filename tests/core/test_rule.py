@@ -38,6 +38,13 @@ def test_a_rule_with_every_default_applies_to_everything() -> None:
     assert verdict(made) is Verdict.APPLIES
 
 
+def test_a_mirror_is_told_from_a_split() -> None:
+    assert rule().mirror is None
+    made = rule(action="mirror", timeout_s=1.5, max_body_bytes=10, compare={"headers": ["X-A"]}).mirror
+    assert made is not None
+    assert (made.timeout_s, made.most_bytes, made.compare and made.compare.headers) == (1.5, 10, (b"x-a",))
+
+
 def test_a_rule_that_is_down_is_none() -> None:
     document = normalised(MODELS["routing"].model_validate({"name": "r", "cluster": "v2", "status": "down"}))
     assert Rule.compiled(document, 7, CLUSTERS) is None

@@ -17,7 +17,7 @@ from gproxy.shared import layout
 from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table, now_ms
 
-PAGES = ["/healthz", "/readyz", "/metrics", "/stats", "/events", "/health"]
+PAGES = ["/healthz", "/readyz", "/metrics", "/stats", "/events", "/health", "/mirrors"]
 
 
 @pytest.fixture

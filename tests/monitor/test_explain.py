@@ -141,6 +141,9 @@ def test_what_routing_rules_say(explainer: Explainer, table: Table, tmp_path: Pa
         {"name": "e", "cluster": "new", "percent": 0, "sticky": "client_ip"},
         {"name": "f", "cluster": "new"},
         {"name": "g", "cluster": "users"},
+        {"name": "h", "cluster": "new", "action": "mirror"},
+        {"name": "i", "cluster": "new", "action": "mirror", "percent": 5},
+        {"name": "j", "cluster": "new", "action": "mirror", "path": "/other"},
     ]
     clusters = [*CLUSTERS, {"name": "new", "servers": ["u1"]}]
     snapshot_file.write(tmp_path / "snapshot", 9, "x", lines(SERVERS, clusters, APIS, rules))
@@ -155,6 +158,9 @@ def test_what_routing_rules_say(explainer: Explainer, table: Table, tmp_path: Pa
         ("e", False, "is for others"),
         ("f", True, "applies"),
         ("g", False, "applies, but comes later in the order"),
+        ("h", False, "applies, and copies"),
+        ("i", False, "applies to 5 % of such requests, and copies"),
+        ("j", False, "the path is another one"),
     ]
 
 

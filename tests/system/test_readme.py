@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from scripts.demo.backend import Handler
 from scripts.demo.options import EXAMPLE_PORTS
 from tests.harness.gateway import Gateway
 from tests.harness.readme import PROJECT, Step, curl, example_of, is_shown, sections
+from tests.harness.waiting import eventually
 
 SECTIONS = sections((PROJECT / "README.md").read_text(encoding="utf-8"))
 
@@ -83,6 +85,23 @@ def test_what_is_not_shown_is_noticed() -> None:
     assert not is_shown(said, ["HTTP/1.1 200 OK", "", "hello"])
     assert not is_shown(said, ["HTTP/1.1 200 OK", "...", "", "hallo"])
     assert not is_shown(said, [])
+
+
+def test_what_mirrors_answer_is_compared(demo: Demo) -> None:
+    demo.apply(PROJECT / "conf" / "examples" / "mirrors.yaml")
+
+    def mirror(compared: int = 0) -> Any:
+        (told,) = demo.gateway.control_get("/mirrors")["mirrors"] or [None]
+        return told if told is not None and told["compared"] >= compared else None
+
+    before = eventually(mirror, about="the monitor knows the mirror")["compared"]
+    for request in (["http://a/users/1"], ["http://a/users/1"], ["-d", "{}", "http://a/orders"]):
+        curl(request, demo.gateway.address)
+    now = eventually(lambda: mirror(before + 2), about="two copies are compared")
+    assert (now["copies"], now["dropped"], now["compared"], now["differed"]) == (before + 2, 0, before + 2, before + 2)
+    assert [sample["target"] for sample in now["samples"][:2]] == ["/users/1", "/users/1"]
+    difference = {"place": "header x-served-by", "primary": "demo-1", "mirror": "demo-2"}
+    assert now["samples"][0]["differences"] == [difference]
 
 
 def test_clusters_alone_take_their_paths(demo: Demo) -> None:

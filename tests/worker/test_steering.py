@@ -73,6 +73,23 @@ def test_the_first_rule_that_applies_decides(steered: Steered) -> None:
     assert steered.ask(b"?v=2", b"X-Team: red\r\n") == "three"
 
 
+def test_every_mirror_copies_whatever_splits_decide(steered: Steered) -> None:
+    steered.use(
+        {"action": "mirror", "cluster": "three"},
+        {"cluster": "two"},
+        {"cluster": "three"},
+        {"action": "mirror", "cluster": "one"},
+        {"action": "mirror", "cluster": "one", "when": {"all": ["$query_v exists"]}},
+    )
+    snapshot = steered.stage.runtime.snapshot
+    assert snapshot is not None
+    found = snapshot.router.find(b"a", b"GET", b"/")
+    assert found is not None
+    way, copied = Steering().ways(steered.stage.exchange(), found.target.nodes[0])
+    assert way is not None
+    assert (way.rule.name, [each.rule.name for each in copied]) == ("r1", ["r0", "r3"])
+
+
 def test_a_rule_for_another_api_does_nothing(steered: Steered) -> None:
     steered.use({"api": "other", "cluster": "two"})
     assert steered.ask() == "one"
@@ -130,7 +147,7 @@ def test_the_time_limit_is_that_of_where_a_request_is_led(steered: Steered) -> N
     assert found is not None
     exchange.api, exchange.values = found.target, ()
     steering, node = Steering(), found.target.nodes[0]
-    way = steering.way(exchange, node)
+    way, _ = steering.ways(exchange, node)
     assert way is not None
     steering.lead(exchange, node, way)
     assert exchange.node.cluster.name == "two"
@@ -156,5 +173,5 @@ def test_decks_are_not_remembered_for_ever(steered: Steered, monkeypatch: pytest
         assert snapshot is not None
         found = snapshot.router.find(b"a", b"GET", b"/")
         assert found is not None
-        steering.way(exchange, found.target.nodes[0])
+        steering.ways(exchange, found.target.nodes[0])
     assert 0 < len(steering._decks) <= 2
