@@ -15,6 +15,7 @@ from waitress.server import create_server
 
 from gadmin.settings import GadminSection
 from gadmin.tls import TlsChannel
+from gproxy import logs
 from gproxy.master.listen import Listener, ListenError, open_listener
 
 #: A connection that does nothing is closed after so long: pages ask every second.
@@ -66,11 +67,12 @@ def listening(app: Flask, section: GadminSection) -> Server:
 
 
 def run(server: Server) -> None:
-    """Serve until TERM, INT or QUIT; requests that are being worked on are finished."""
+    """Serve until TERM, INT or QUIT; requests that are being worked on are finished. USR1 reopens the log."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit
 
+    signal.signal(signal.SIGUSR1, lambda *_: logs.reopen())
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, leave)
     try:

@@ -84,7 +84,9 @@ def test_a_certificate_that_cannot_be_used_is_told(tmp_path: Path) -> None:
 
 def test_run_ends_with_a_signal() -> None:
     server = serve.listening(app_that_tells(), section())
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)}
+    before = {
+        number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1)
+    }
     threading.Timer(0.2, lambda: signal.raise_signal(signal.SIGTERM)).start()
     try:
         serve.run(server)

@@ -1,3 +1,4 @@
+from gadmin.services import Services
 from tests.gadmin.conftest import Visitor
 from tests.gadmin.fleet.nodes import FakeNode
 
@@ -14,3 +15,20 @@ def test_a_server_shows_its_last_conversation_on_each_node(viewer: Visitor, edit
 def test_the_list_names_the_clusters_of_a_server(viewer: Visitor, editor: Visitor) -> None:
     editor.call("PUT", "/clusters/c9", {"servers": ["u1"]})
     assert '<a href="/clusters/c9">c9</a>' in viewer.get("/servers/").text
+
+
+def test_a_server_drains_at_the_press_of_a_button(editor: Visitor, services: Services) -> None:
+    editor.call("PUT", "/servers/d1", {"address": "a:1", "weight": 3})
+    page = editor.post("/servers/d1/status", {"status": "drain"}, follow_redirects=True).text
+    assert "d1 is draining now." in page
+    assert "gets no new ones" in page
+    stored = services.configuration.get("server", "d1")
+    assert stored is not None
+    assert stored.document == {"name": "d1", "address": "a:1", "weight": 3, "status": "drain"}
+    assert services.editor.history("server", "d1")[0].comment == "status drain"
+    assert "Nothing was changed" in editor.post("/servers/d1/status", {"status": "x"}, follow_redirects=True).text
+    editor.post("/servers/d1/status", {"status": "up"})
+    stored = services.configuration.get("server", "d1")
+    assert stored is not None
+    assert "status" not in stored.document
+    assert editor.post("/servers/none/status", {"status": "up"}).status_code == 404
