@@ -1,6 +1,6 @@
 """The access log: one line per request, formatted on the loop, written by a thread so that no disk can block it.
 
-The queue is bounded: when the disk is slower than the traffic, lines are dropped and counted.
+The queue is bounded in bytes: when the disk is slower than the traffic, lines are dropped and counted.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.node_part import NodePart
 
-#: lines that may wait for the disk
-_MOST_WAITING = 50_000
+#: bytes that may wait for the disk (some 50,000 lines), and what a queued line takes beside its text
+_MOST_WAITING, _PER_LINE = 16 << 20, 64
 #: lines are collected this long before they are written together
 _FLUSH_S = 0.1
 
@@ -35,6 +35,8 @@ class AccessLog:
         self._target = target
         self._dropped = dropped
         self._lines: deque[bytes] = deque()
+        # Bytes that ever came, and that the thread ever took: each has one writer.
+        self._came = self._taken = 0
         self._file = _open(target)
         self._wanted = threading.Event()
         self._reopen = False
@@ -44,9 +46,11 @@ class AccessLog:
 
     def add(self, line: bytes) -> None:
         """Queue one line (with its newline)."""
-        if len(self._lines) >= _MOST_WAITING:
+        came = self._came + len(line) + _PER_LINE
+        if came - self._taken > _MOST_WAITING:
             self._dropped(1)
             return
+        self._came = came
         self._lines.append(line)
 
     def reopen(self) -> None:
@@ -73,11 +77,14 @@ class AccessLog:
         if not lines:
             return
         data = memoryview(b"".join(lines))
+        count, size = len(lines), len(data) + _PER_LINE * len(lines)
+        del lines  # the text is in memory twice until here
         try:
             while data:
                 data = data[os.write(self._file, data) :]
         except OSError:
-            self._dropped(len(lines))
+            self._dropped(count)
+        self._taken += size
 
     def _swap(self) -> None:
         try:

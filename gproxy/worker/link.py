@@ -146,12 +146,16 @@ class Link:
         try:
             while rest:
                 wait.park(pace.wait(monotonic()))
+                events, sent = WRITE, 0
                 try:
                     sent = self._send(rest)
+                except ssl.SSLWantReadError:  # TLS has to hear something of the peer first
+                    events = READ
                 except WOULD_BLOCK:
-                    sent = 0
+                    pass
                 except OSError as error:
                     raise self.broken(str(error)) from None
+                wait.watch(events)
                 pace.moved(sent, monotonic())
                 rest = rest[sent:]
         finally:
@@ -228,17 +232,27 @@ class Link:
 
 
 class _WriteWait:
-    """A greenlet parked until a link is writable, with a deadline of its own."""
+    """A greenlet parked until a link is writable (or readable, see `watch`), with a deadline of its own."""
 
-    __slots__ = ("_link", "_watcher", "_writer", "deadline", "due")
+    __slots__ = ("_events", "_link", "_watcher", "_writer", "deadline", "due")
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._writer: greenlet | None = None
+        self._events = WRITE
         self._watcher = hub.loop.io(link.wire.fileno(), WRITE)
         self._watcher.start(self._ready)
         self.deadline = NEVER
         self.due = NEVER
+
+    def watch(self, events: int) -> None:
+        """Wait for READ or WRITE from now on."""
+        if events != self._events:
+            self._events = events
+            self._watcher.stop()
+            self._watcher.close()
+            self._watcher = hub.loop.io(self._link.wire.fileno(), events)
+            self._watcher.start(self._ready)
 
     def park(self, until: float) -> None:
         self._link.deadlines.set(self, until)

@@ -1,4 +1,6 @@
+import select
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 
 import gevent
@@ -7,7 +9,7 @@ from greenlet import greenlet
 
 from gproxy.worker.deadlines import TICK_S, Deadlines
 from gproxy.worker.link import Link, LinkBroken, hub, tune
-from tests.worker.peer import Peer, eventually
+from tests.worker.peer import Peer, eventually, settled
 
 BIG = bytes(range(256)) * 40_000  # more than any socket buffer takes
 
@@ -160,6 +162,26 @@ def test_one_greenlet_reads_while_another_one_writes(ends: tuple[Link, Peer]) ->
     assert got == [b"hello"]
     assert not sender.dead
     assert peer.exactly(len(BIG) - 1000) == BIG[1000:]
+
+
+def test_a_write_that_waits_for_the_peer_to_speak_is_tried_again_when_it_does(ends: tuple[Link, Peer]) -> None:
+    """TLS may ask for that, and the socket is writable all the while."""
+    link, peer = ends
+    tries: list[int] = []
+
+    def reluctant(data: bytes | memoryview) -> int:
+        tries.append(len(data))
+        if not select.select([link.wire.fileno()], [], [], 0)[0]:
+            raise ssl.SSLWantReadError
+        return link.wire.send(data)
+
+    link._send = reluctant
+    sender = aside(lambda: link.send(b"hello"))
+    settled(lambda: len(tries))
+    assert len(tries) == 2, "it does not spin"
+    peer.send(b"go on")
+    assert peer.exactly(5) == b"hello"
+    eventually(lambda: sender.dead)
 
 
 def test_small_writes_do_not_park(ends: tuple[Link, Peer]) -> None:
