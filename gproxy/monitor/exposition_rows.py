@@ -45,7 +45,11 @@ _GAUGES: Final = (
     ("requests_in_flight", layout.ROW_ACTIVE, "Requests in flight."),
     ("requests_queued", layout.ROW_QUEUED, "Requests that wait for a place."),
 )
-_SERVER_GAUGES: Final = (*_GAUGES, ("idle_connections", layout.ROW_IDLE, "Open connections that wait in pools."))
+_SERVER_GAUGES: Final = (
+    *_GAUGES,
+    ("connections", layout.ROW_CONNECTIONS, "Open connections."),
+    ("idle_connections", layout.ROW_IDLE, "Open connections that wait in pools."),
+)
 
 #: A character that no name has, as the name of nobody.
 _NOBODY: Final = "\ue000"

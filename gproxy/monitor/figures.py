@@ -103,6 +103,7 @@ class Figures:
             **_told(self._sampler.series(named.row), counts, wanted),
         }
         if named.thing is Thing.SERVER:
+            document["connections"] = cells[layout.ROW_CONNECTIONS]
             document["idle_connections"] = cells[layout.ROW_IDLE]
             document["health"] = self._health_of(named)
             document["open_elsewhere"] = self._fleet.is_open(named.row, circuits.now_us())

@@ -90,7 +90,7 @@ class Process:
             self._runtime.look_for_peers()
             if self._runtime.termination is not None:
                 self._runtime.termination.look()
-            self._runtime.count_idle()
+            self._runtime.count_connections()
             if os.getppid() != self._context.master_pid:
                 self.drain()
         if self._stop_by:

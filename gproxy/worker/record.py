@@ -200,9 +200,11 @@ class Recorder:
         if self._access is not None:
             self._access(exchange)
 
-    def note_idle(self, server: Server, connections: int) -> None:
-        """Note how many connections to a server are open and wait."""
-        self._cells[self._rows + server.row * ROW_CELLS + layout.ROW_IDLE] = connections
+    def note_connections(self, server: Server, is_open: int, idle: int) -> None:
+        """Note how many connections to a server are open, and how many of them wait."""
+        base = self._rows + server.row * ROW_CELLS
+        self._cells[base + layout.ROW_CONNECTIONS] = is_open
+        self._cells[base + layout.ROW_IDLE] = idle
 
     def count_row(self, row: int, counter: int) -> None:
         """Add one to a counter of a server or an API (an offset such as layout.ROW_RETRIES)."""

@@ -243,15 +243,15 @@ class Runtime:
         self.standings[cluster] = standing
         return standing
 
-    def count_idle(self) -> None:
-        """Note how many connections wait in the pool of each server; those of one endpoint share it."""
+    def count_connections(self) -> None:
+        """Note how many connections each server has; those of one endpoint share them."""
         for server, pool in self.pools.items():
-            self.recorder.note_idle(server, pool.idle)
+            self.recorder.note_connections(server, pool.open, pool.idle)
 
     def use(self, snapshot: Snapshot) -> None:
         """Serve from `snapshot` from now on; requests in flight finish on the one they began with."""
         for server in self.pools:
-            self.recorder.note_idle(server, 0)
+            self.recorder.note_connections(server, 0, 0)
         self.snapshot = snapshot
         self.health.look(snapshot)
         self.guard.use(snapshot)

@@ -50,11 +50,18 @@ class Upstream(Link):
     def __init__(self, wire: Wire, pool: Pool) -> None:
         super().__init__(wire, pool.deadlines)
         self.pool = pool
+        pool.open += 1
         self.idle_since = 0.0
         self.at_end = False
         self.turn = 0.0
         self.waiting: Exchange | None = None
         self._dechunker: Dechunker | None = None
+
+    def close(self) -> None:
+        """Close the socket; harmless when it is closed already."""
+        if not self.closed:
+            self.pool.open -= 1
+            super().close()
 
     def dechunker(self) -> Dechunker:
         """Return this connection's chunked decoder, ready for a new body."""
@@ -136,13 +143,14 @@ class TlsUpstream(Upstream):
 
 
 class Pool:
-    """The connections of one worker to one endpoint, the last used first."""
+    """The connections of one worker to one endpoint, the last used first; `open` counts them, those in use included."""
 
-    __slots__ = ("_connector", "_idle", "_idle_s", "_most_idle", "_most_idle_s", "deadlines", "endpoint")
+    __slots__ = ("_connector", "_idle", "_idle_s", "_most_idle", "_most_idle_s", "deadlines", "endpoint", "open")
 
     def __init__(self, endpoint: Endpoint, idle_s: float, deadlines: Deadlines) -> None:
         self.endpoint = endpoint
         self.deadlines = deadlines
+        self.open = 0
         self._idle: dict[Upstream, None] = {}
         self._idle_s = self._most_idle_s = idle_s
         self._most_idle = MOST_IDLE

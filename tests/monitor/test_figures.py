@@ -46,7 +46,7 @@ def test_servers_and_apis_by_name(table: Table, sampler: Sampler, figures: Figur
     assert first["rates"]["10s"]["requests"] == 10
     assert first["latency_ms"].keys() == {"start", "10s", "1m", "10m"}
     assert abs(first["latency_ms"]["start"]["p99"] - 5) < 0.2
-    assert (first["health"], first["idle_connections"]) == ("unknown", 0)
+    assert (first["health"], first["connections"], first["idle_connections"]) == ("unknown", 0, 0)
     assert (second["name"], second["requests"], second["rates"]) == ("b", 0, None)
     assert second["latency_ms"] == {"start": {"p50": None, "p95": None, "p99": None}}
     (api,) = told["apis"]

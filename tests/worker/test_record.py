@@ -165,12 +165,32 @@ def test_an_attempt_that_is_followed_by_another_is_over(stage: Stage, status: in
     assert [stage.table.row_total(row, layout.ROW_ACTIVE) for row in range(2)] == [0, 1]
 
 
-def test_idle_connections_of_a_server(stage: Stage) -> None:
-    ask(stage, REQUEST, answers(response()))
-    stage.runtime.count_idle()
-    assert stage.table.row_total(SERVER, layout.ROW_IDLE) == 1
+def test_connections_of_a_server(stage: Stage) -> None:
+    def connections() -> tuple[int, int]:
+        stage.runtime.count_connections()
+        return stage.table.row_total(SERVER, layout.ROW_CONNECTIONS), stage.table.row_total(SERVER, layout.ROW_IDLE)
+
+    def once(peer: Peer) -> None:
+        peer.head()
+        peer.send(response())
+        peer.rest()
+
+    with limited(), Backend(once) as backend:
+        stage.proxy_to(backend)
+        with stage.connect() as client:
+            assert connections() == (0, 0)
+            client.send(REQUEST)
+            client.message()
+            eventually(stage.is_quiet)
+            assert connections() == (1, 1)
+            client.send(REQUEST)  # which is never answered
+            eventually(lambda: not stage.is_quiet())
+            assert connections() == (1, 0)
+        eventually(stage.is_quiet)
+        assert connections() == (0, 0)
+        stage.proxy_to(backend)
     stage.use()
-    assert stage.table.row_total(SERVER, layout.ROW_IDLE) == 0
+    assert stage.table.row_total(SERVER, layout.ROW_CONNECTIONS) == 0
 
 
 @pytest.mark.parametrize(("status", "counter"), [(200, "status_2xx"), (503, "status_5xx"), (0, "client_gone")])
