@@ -19,8 +19,12 @@ from tests.harness.waiting import eventually
 
 _START_S: Final = 30.0
 
-#: Servers by name; Debian's is an older one (package etcd-server), used where it is installed.
-SERVERS: Final = {"3.5": Path(sys.executable).parent / "etcd", "3.4": Path("/usr/bin/etcd")}
+_UNPACKED: Final = Path(sys.executable).parents[1] / "etcd-3.4" / "usr" / "bin" / "etcd"
+#: Servers by name; Debian's is an older one, used where it is installed or was unpacked by scripts/old-etcd.
+SERVERS: Final = {
+    "3.5": Path(sys.executable).parent / "etcd",
+    "3.4": _UNPACKED if _UNPACKED.exists() else Path("/usr/bin/etcd"),
+}
 _CTL: Final = Path(sys.executable).parent / "etcdctl"
 
 
