@@ -48,7 +48,10 @@ UNSAID: Final = Caching(frozenset(), None, None)
 
 @dataclass(frozen=True, slots=True)
 class PartHead:
-    """What counts of one head. `cookies` are its Set-Cookie lines, `vary` the names in lower case."""
+    """What counts of one head. `cookies` are its Set-Cookie lines, `vary` the names in lower case.
+
+    `is_silent`: there is nothing in it for the head of the whole.
+    """
 
     kind: Kind
     charset: str
@@ -56,6 +59,7 @@ class PartHead:
     cookies: bytes
     vary: frozenset[bytes]
     caching: Caching
+    is_silent: bool
 
 
 def part_head(lines: bytes) -> PartHead:
@@ -69,14 +73,17 @@ def _parsed(lines: bytes) -> PartHead:
         fields.setdefault(name.lower(), []).append(value)
     media = fields.get(b"content-type", [b""])[0]
     charset = _CHARSET.search(media)
-    vary = {name.strip().lower() for value in fields.get(b"vary", ()) for name in value.split(b",")}
+    cookies = b"".join([b"Set-Cookie: %b\r\n" % value for value in fields.get(b"set-cookie", ())])
+    vary = {name.strip().lower() for value in fields.get(b"vary", ()) for name in value.split(b",")} - {b""}
+    caching = _caching(fields.get(b"cache-control", ()), fields.get(b"age", (b"0",))[0])
     return PartHead(
         kind=_kind(media),
         charset=charset[1].decode("ascii") if charset else "",
         coding=b", ".join(fields.get(b"content-encoding", ())).lower(),
-        cookies=b"".join([b"Set-Cookie: %b\r\n" % value for value in fields.get(b"set-cookie", ())]),
-        vary=frozenset(vary - {b""}),
-        caching=_caching(fields.get(b"cache-control", ()), fields.get(b"age", (b"0",))[0]),
+        cookies=cookies,
+        vary=frozenset(vary),
+        caching=caching,
+        is_silent=not cookies and not vary and caching is UNSAID,
     )
 
 
@@ -112,6 +119,11 @@ def merged(heads: Sequence[PartHead | None], is_complete: bool) -> bytes:
 
     Cookies of all; how long the whole may be stored only when it is complete.
     """
+    for head in heads:
+        if head is not None and not head.is_silent:
+            break
+    else:
+        return b""
     lines = b"".join([head.cookies for head in heads if head is not None])
     vary = frozenset[bytes]().union(*[head.vary for head in heads if head is not None])
     if vary:
@@ -128,8 +140,6 @@ def cache_control(parts: Sequence[Caching]) -> bytes:
 
     What one forbids is forbidden. It is fresh as long as the one that is so for the shortest time, if all say how long.
     """
-    if all(part is UNSAID for part in parts):
-        return b""
     found = [name for name in _RESTRICTIONS if any(name in part.directives for part in parts)]
     if b"no-store" in found:
         return b"no-store"

@@ -1,13 +1,14 @@
 """Has the nodes of an API answered, the batches in order, and makes one answer of their parts.
 
-Every part runs in a greenlet of its own while the story of the whole is parked. The first failure that decides the
-whole ends the other parts, and a client that leaves ends them all.
+The story of the whole is parked while its parts are on their way. The first failure that decides the whole ends the
+other parts, and a client that leaves ends them all.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gproxy.core.errors import GatewayError
@@ -20,21 +21,20 @@ from gproxy.worker.respond import answer_head
 if TYPE_CHECKING:
     from gproxy.core.snapshot import Api
     from gproxy.worker.exchange import Exchange
-    from gproxy.worker.part import Send
-    from gproxy.worker.record import Recorder
+    from gproxy.worker.part_express import PartExpress
     from gproxy.worker.runtime import Runtime
 
 _LENGTH: Final = re.compile(rb"^content-length:[^\n]*\n", re.IGNORECASE | re.MULTILINE)
-_HEAD: Final = b"Content-Type: application/json\r\nX-Gateway-Completed: %b\r\n%b"
+_HEAD: Final = b"Content-Type: application/json\r\nX-Gateway-Completed: %b\r\n"
+_HEADS: Final = {is_complete: _HEAD % said for is_complete, said in ((True, b"true"), (False, b"false"))}
 
 
 class Aggregator:
-    """Answers for the APIs whose nodes make one answer together; one per worker. `send` is the dispatcher's."""
+    """Answers for the APIs whose nodes make one answer together; one per worker."""
 
-    def __init__(self, runtime: Runtime, recorder: Recorder, send: Send) -> None:
+    def __init__(self, runtime: Runtime, express: PartExpress) -> None:
         self._runtime = runtime
-        self._recorder = recorder
-        self._send = send
+        self._express = express
 
     def answer(self, exchange: Exchange, api: Api) -> None:
         """Have the parts answered and respond; raises the GatewayError of a part whose failure fails the whole.
@@ -61,38 +61,42 @@ class Aggregator:
                 self._pass_on(exchange, api, decisive, gathering.told())
                 return
             earlier = earlier | made
-        self._respond(exchange, gathering)
+        self._respond(exchange, api, gathering)
 
     def _gather(self, exchange: Exchange, gathering: Gathering, batch: Sequence[int]) -> None:
         """Run the parts of a batch until the whole is decided, or they are over."""
         waiting = gathering.begin(batch)
         if gathering.decisive(batch) is not None or not waiting:
             return
-
-        def start() -> None:
-            for index in waiting:
-                self._runtime.start(lambda index=index: self._one(gathering, index, batch))  # type: ignore[misc]
-
-        hub.loop.run_callback(start)
+        steps = [self._begin(gathering, index, batch) for index in waiting]
         try:
+            if any(steps):
+                hub.loop.run_callback(self._start, steps)
             gathering.wait(exchange.client)
         finally:
             gathering.leave(waiting)
 
-    def _one(self, gathering: Gathering, index: int, batch: Sequence[int]) -> None:
-        gathering.parts[index].run(self._send, self._recorder)
-        gathering.over(index, batch)
+    def _begin(self, gathering: Gathering, index: int, batch: Sequence[int]) -> Callable[[], None] | None:
+        """Send a part on its way; return what needs a greenlet."""
+        part = gathering.parts[index]
+        part.over = partial(gathering.over, index, batch)
+        return self._express.begin(part)
 
-    def _respond(self, exchange: Exchange, gathering: Gathering) -> None:
+    def _start(self, steps: Iterable[Callable[[], None] | None]) -> None:
+        for step in steps:
+            if step is not None:
+                self._runtime.start(step)
+
+    def _respond(self, exchange: Exchange, api: Api, gathering: Gathering) -> None:
         """Answer with what the parts make together."""
+        assert api.merge is not None
         parts = gathering.in_order()
-        is_complete = gathering.is_complete()
-        lines = _HEAD % (b"true" if is_complete else b"false", merged([part.seen for part in parts], is_complete))
-        if not gathering.has_all():
+        has_all = gathering.has_all()
+        is_complete = has_all or gathering.is_complete()
+        lines = _HEADS[is_complete] + merged([part.seen for part in parts], is_complete)
+        if not has_all:
             lines += b"X-Gateway-Parts: %b\r\n" % gathering.told().encode("ascii")
-        assert exchange.api is not None
-        assert exchange.api.merge is not None
-        body = exchange.api.merge.document([part.text for part in parts])
+        body = api.merge.document([part.text for part in parts])
         self._finish(exchange, answer_head(exchange, 200, lines), body)
 
     def _pass_on(self, exchange: Exchange, api: Api, part: NodePart, told: str) -> None:

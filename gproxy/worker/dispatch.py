@@ -14,6 +14,7 @@ from gproxy.worker.aggregate import Aggregator
 from gproxy.worker.attempt import OnHead, Unwanted
 from gproxy.worker.choose import Chooser
 from gproxy.worker.mirrors import Mirrors
+from gproxy.worker.part_express import PartExpress
 from gproxy.worker.relay import ResponseBroken
 from gproxy.worker.series import Series
 from gproxy.worker.steering import Steering
@@ -42,7 +43,7 @@ class Dispatcher:
         self._carry = carrier.carry
         self._steering = Steering()
         self._mirrors = Mirrors(runtime, recorder, self.send)
-        self._aggregate = Aggregator(runtime, recorder, self.send).answer
+        self._aggregate = Aggregator(runtime, PartExpress(runtime, recorder, carrier, self.send)).answer
 
     def dispatch(self, exchange: Exchange, api: Api) -> None:
         """Have `exchange` answered by the API's node, or by all of them together.

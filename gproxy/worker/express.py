@@ -5,13 +5,14 @@ only once: they come whole, go over an open connection, and their answer comes w
 of the loop, `begin` and `finish`, so that a request that waits for a slow server holds no stack and no frames.
 
 Nothing is decided here that the story would decide otherwise. `begin` leaves alone whatever is unusual, before it has
-done anything. What turns out differently later is handed to the story where it stands: a refusal, no open connection,
-a socket that takes no more, an answer in parts or of a kind to be looked at, a server that breaks off or is late, a
-client that leaves.
+done anything; where only the API wants more, the story goes on from there. What turns out differently later is handed
+to the story where it stands: a refusal, no open connection, a socket that takes no more, an answer in parts or of a
+kind to be looked at, a server that breaks off or is late, a client that leaves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
@@ -46,13 +47,21 @@ _BODILESS = frozenset((204, 304))
 
 
 class Express:
-    """Takes exchanges the short way; one per worker."""
+    """Takes exchanges the short way; one per worker. `enter` is where the story goes on once the API is known."""
 
-    def __init__(self, runtime: Runtime, recorder: Recorder, carrier: Carrier, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        recorder: Recorder,
+        carrier: Carrier,
+        dispatcher: Dispatcher,
+        enter: Callable[[Exchange, Api], None],
+    ) -> None:
         self._runtime = runtime
         self._recorder = recorder
         self._carrier = carrier
         self._dispatcher = dispatcher
+        self._enter = enter
         self._known, self._final = carrier.answers.known, carrier.answers.final
         self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
 
@@ -72,15 +81,22 @@ class Express:
         if fields is None or len(data) != end + 4 + fields.length or not self._fits(target, minor, end, fields):
             return False
         found = self._route(method, target, fields)
-        node = found.target.express if found is not None else None
-        if found is None or node is None:
+        if found is None:
             return False
         client.buffer, client.deadline = b"", NEVER
         exchange = Exchange(client, method, target, minor, fields)
+        if fields.claims:
+            exchange.request_id = claimed_request_id(exchange) or exchange.request_id
         if fields.length:
             exchange.body = data[end + 4 :]
             exchange.received = fields.length
-        exchange.node, exchange.values = node, found.values
+        exchange.values = found.values
+        node = found.target.express
+        if node is None:
+            self._recorder.begin()
+            client.go_on(exchange, partial(self._enter, exchange, found.target))
+            return True
+        exchange.node = node
         self._recorder.begin_in(exchange, found.target)
         try:
             self._forward(exchange, found.target, node)
@@ -125,8 +141,6 @@ class Express:
 
     def _forward(self, exchange: Exchange, api: Api, node: Node) -> None:
         """Send the request over an open connection, where it waits for its answer. Raises what the story would."""
-        if exchange.fields.claims:
-            exchange.request_id = claimed_request_id(exchange) or exchange.request_id
         if node.total_s:
             exchange.deadline = exchange.started + node.total_s
         for before in api.before:
@@ -146,7 +160,7 @@ class Express:
         request = request_for(exchange, node, server)
         sent = upstream.send_some(request)
         if sent != len(request):
-            receive = partial(_send_on, exchange, upstream, memoryview(request)[sent:])
+            receive = partial(send_on, exchange, upstream, memoryview(request)[sent:])
             self._hand_over(exchange, partial(self._carrier.finish, exchange, upstream, receive))
             return
         deadline = exchange.started + (node.response_s or NEVER)
@@ -155,7 +169,7 @@ class Express:
         upstream.deadline = deadline
         if deadline < upstream.due:
             upstream.deadlines.enter(upstream, deadline)
-        upstream.waiting = exchange
+        upstream.waiting, upstream.taker = exchange, self
 
     def _turn(self, cluster: Cluster) -> Server | None:
         """Return the server whose turn it is."""
@@ -212,7 +226,7 @@ class Express:
 
     def fail(self, exchange: Exchange, error: Exception) -> None:
         """Let the story tell that there will be no answer of the server, and why."""
-        upstream, failing = exchange.client.waits_for, partial(_raise, error)
+        upstream, failing = exchange.client.waits_for, partial(fail_with, error)
         if isinstance(upstream, Upstream):
             self._hand_over(exchange, partial(self._carrier.finish, exchange, upstream, failing))
         else:
@@ -223,7 +237,7 @@ class Express:
         exchange.client.go_on(exchange, partial(self._dispatcher.resume, exchange, carry))
 
 
-def _send_on(exchange: Exchange, upstream: Upstream, rest: memoryview) -> bytes:
+def send_on(exchange: Exchange, upstream: Upstream, rest: memoryview) -> bytes:
     """Send the rest of a request and return the first of the answer."""
     upstream.send_rest(rest)
     upstream.deadlines.set(upstream, exchange.until(exchange.node.response_s))
@@ -234,5 +248,6 @@ def _the(data: bytes) -> bytes:
     return data
 
 
-def _raise(error: Exception, on_head: OnHead | None = None) -> NoReturn:
+def fail_with(error: Exception, on_head: OnHead | None = None) -> NoReturn:
+    """Raise this error, where an answer is expected."""
     raise error

@@ -59,13 +59,16 @@ class Gateway:
             self._recorder.end(exchange)
 
     def _forward(self, exchange: Exchange) -> None:
-        """Route the request and have it answered by a server."""
+        """Route the request and have it answered."""
         fields = exchange.fields
         if fields.claims:
             exchange.request_id = claimed_request_id(exchange) or exchange.request_id
         if fields.length:
             exchange.take_body(self._runtime.body_bytes)
-        api = _route(exchange, self._runtime.snapshot)
+        self.enter(exchange, _route(exchange, self._runtime.snapshot))
+
+    def enter(self, exchange: Exchange, api: Api) -> None:
+        """Have a request answered by the API that takes it, or by what stands before it."""
         self._recorder.enter(exchange, api)
         if api.total_s:
             exchange.deadline = exchange.started + api.total_s

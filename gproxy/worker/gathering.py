@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from greenlet import getcurrent
+
 from gproxy.core.merge import Merge, Told, parts_field
 from gproxy.worker.link import ClientGone, hub
 from gproxy.worker.pause import Pause
@@ -53,7 +55,10 @@ class Gathering:
             self._is_decided = True
             self.leave(self._merge.needless(batch, self._came))
         if not self._left or (self._is_decided and self.decisive(batch) is not None):
-            hub.loop.run_callback(self._pause.wake)
+            if getcurrent() is hub:
+                self._pause.wake()
+            else:
+                hub.loop.run_callback(self._pause.wake)
 
     def decisive(self, batch: Sequence[int]) -> NodePart | None:
         """Return the part of a batch whose failure is the answer, None when there is none (yet)."""
@@ -70,13 +75,13 @@ class Gathering:
         """Return the parts so far in the order of their nodes."""
         return [self.parts[index] for index in sorted(self.parts)]
 
-    def is_complete(self) -> bool:
-        """Say whether every part came, or is made up for."""
-        return self._merge.is_complete(self._came)
-
     def has_all(self) -> bool:
         """Say whether every part came."""
         return all(self._came)
+
+    def is_complete(self) -> bool:
+        """Say whether every part came, or is made up for."""
+        return self._merge.is_complete(self._came)
 
     def told(self) -> str:
         """Return what became of those that are over, for X-Gateway-Parts; not of those that were given up."""

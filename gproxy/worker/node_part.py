@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from time import monotonic
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from gproxy.core import json_text
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from gproxy.core.json_text import Text
     from gproxy.core.node import Node
     from gproxy.worker.exchange import Exchange
-    from gproxy.worker.part import Send
-    from gproxy.worker.record import Recorder
 
 #: Coded bodies larger than this are decoded by a thread.
 _SMALL_BYTES: Final = 16_384
@@ -31,10 +28,11 @@ class NodePart(Part):
     """What one node has to say. `came` is None until it is known whether it did.
 
     `text` is its JSON in the whole, or what stands in for it. `lines` is the head of its answer, `seen` what of it
-    counts for the whole. `earlier` are the parts of the batches before by their names.
+    counts for the whole. `earlier` are the parts of the batches before by their names. `over` is called when it is
+    known what became of it.
     """
 
-    __slots__ = ("came", "earlier", "lines", "rule", "seen", "text", "took_ms")
+    __slots__ = ("came", "earlier", "lines", "over", "rule", "seen", "text", "took_ms")
 
     def __init__(self, whole: Exchange, node: Node, rule: PartRule, earlier: Mapping[str, NodePart]) -> None:
         super().__init__(whole, node, whole.client.runtime.part_bytes)
@@ -44,6 +42,7 @@ class NodePart(Part):
         self.text: Text = rule.stand_in
         self.lines = b""
         self.seen: PartHead | None = None
+        self.over: Callable[[], None] | None = None
         self.took_ms = 0
         self.attempts = 0
         if node.total_s:
@@ -80,12 +79,14 @@ class NodePart(Part):
         self.status, self.code, self.reason, self.failure = other.status, other.code, other.reason, other.failure
         self.head, self.lines, self.data = other.head, other.lines, other.data
 
-    def run(self, send: Send, recorder: Recorder) -> None:
-        """Have it answered, recorded and read."""
-        super().run(send, recorder)
-        self.took_ms = round((monotonic() - self.started) * 1000)
+    def ended(self, now_s: float) -> None:
+        """Say that the part is over, whether it came or not."""
+        self.took_ms = round((now_s - self.started) * 1000)
         if self.came is None:
             self.came = False
+        over, self.over = self.over, None  # it knows all parts: a cycle
+        if over is not None:
+            over()
 
     def judge(self) -> None:
         """Read the answer. One of 400 and above is one, and no part; other ones that are no part raise BadUpstream."""

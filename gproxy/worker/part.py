@@ -89,10 +89,8 @@ class Part(Exchange):
     def run(self, send: Send, recorder: Recorder) -> None:
         """Have it answered, and recorded at the server; whatever happens is told by `head`, `failure` and `code`."""
         try:
-            if self.deadline <= self.started:
-                raise UpstreamTimeout("The time for this request is over.", "not sent: the total time is over")
-            if self.client.gone:
-                raise ClientGone("nobody waits for the answer")
+            if self.server is None:  # else it is on its way
+                self._begin()
             send(self, self.node)
             self.judge()
         except GatewayError as error:
@@ -104,6 +102,12 @@ class Part(Exchange):
             self.fail(GatewayError("The gateway failed to handle this request.", "see the traceback"))
         finally:
             recorder.part_over(self, self.head.status if self.head is not None else 0)
+
+    def _begin(self) -> None:
+        if self.deadline <= self.started:
+            raise UpstreamTimeout("The time for this request is over.", "not sent: the total time is over")
+        if self.client.gone:
+            raise ClientGone("nobody waits for the answer")
 
     def judge(self) -> None:
         """Look at the answer; what is raised is why there is none."""

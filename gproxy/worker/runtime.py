@@ -128,7 +128,7 @@ class Runtime:
         dispatcher = Dispatcher(self, self.recorder, carrier)
         gateway = Gateway(self, self.recorder, dispatcher)
         self.handle, self.go_on, self.refuse = gateway.handle, gateway.go_on, gateway.refuse
-        self.express = Express(self, self.recorder, carrier, dispatcher)
+        self.express = Express(self, self.recorder, carrier, dispatcher, gateway.enter)
         self.desk = Desk(self.express.begin, self.handle)
 
     # -- greenlets ---------------------------------------------------------------------------------------------

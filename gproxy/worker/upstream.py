@@ -8,7 +8,7 @@ the age at which it was seen to close them) and retires its own a little earlier
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gevent
 
@@ -36,14 +36,26 @@ class UpstreamBroken(LinkBroken):
     """The server closed or reset the connection."""
 
 
+class Taker(Protocol):
+    """Who takes the answers that nobody waits for in a greenlet (express.py); called by the loop."""
+
+    def finish(self, exchange: Any, upstream: Upstream, data: bytes) -> None:
+        """Take what came first of the answer, b"" when the connection was closed."""
+        ...
+
+    def fail(self, exchange: Any, error: Exception) -> None:
+        """There will be no answer, or nobody wants it any more."""
+        ...
+
+
 class Upstream(Link):
     """One connection to a server. `idle_since` is 0 while it carries a request; `at_end`: the server has closed.
 
     `turn` is the loop's time of the turn in which it came back to the pool: until that turn is over nobody has looked
-    whether it is still open. `waiting` is the exchange that waits for its answer without a greenlet (express.py).
+    whether it is still open. `waiting` is the exchange that waits for its answer without a greenlet, for `taker`.
     """
 
-    __slots__ = ("_dechunker", "at_end", "idle_since", "pool", "turn", "waiting")
+    __slots__ = ("_dechunker", "at_end", "idle_since", "pool", "taker", "turn", "waiting")
     broken = UpstreamBroken
     priority = 1  # that an idle connection has ended is heard before any request of the same turn can take it
 
@@ -55,6 +67,7 @@ class Upstream(Link):
         self.at_end = False
         self.turn = 0.0
         self.waiting: Exchange | None = None
+        self.taker: Taker
         self._dechunker: Dechunker | None = None
 
     def close(self) -> None:
@@ -100,14 +113,14 @@ class Upstream(Link):
             self.interrupt(self.broken(str(error)))
             return
         self.waiting = None
-        exchange.client.runtime.express.finish(exchange, self, data)
+        self.taker.finish(exchange, self, data)
 
     def interrupt(self, error: Exception) -> bool:
         """Raise `error` where the answer is awaited, by a greenlet or without one."""
         exchange, self.waiting = self.waiting, None
         if exchange is None:
             return super().interrupt(error)
-        exchange.client.runtime.express.fail(exchange, error)
+        self.taker.fail(exchange, error)
         return True
 
     def is_alive(self) -> bool:

@@ -28,7 +28,9 @@ def test_types(media: bytes, kind: Kind, charset: str) -> None:
 
 
 def test_a_head_that_says_nothing() -> None:
-    assert head(b"Server: x") == PartHead(Kind.UNSAID, "", b"", b"", frozenset(), Caching(frozenset(), None, None))
+    assert head(b"Server: x") == PartHead(
+        Kind.UNSAID, "", b"", b"", frozenset(), Caching(frozenset(), None, None), True
+    )
 
 
 def test_coding_cookies_and_vary() -> None:

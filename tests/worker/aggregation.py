@@ -114,6 +114,14 @@ class Kitchen:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
+    def open_connections(self, count: int = 1) -> None:
+        """Let the worker have open connections to every server, which have carried nothing yet."""
+        assert self.stage.runtime.snapshot is not None
+        for cluster in self.stage.runtime.snapshot.clusters.values():
+            pool = self.stage.runtime.pool(cluster.members[0])
+            for upstream in [pool.connect(5) for _ in range(count)]:
+                pool.give(upstream, 0)
+
     def ask(self, request: bytes = GET) -> Answer:
         """Send a request over a connection of its own and return the answer."""
         with self.stage.connect() as client:

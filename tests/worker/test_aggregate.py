@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.worker.aggregation import GET, Answer, Script, after, breaks_off, closes, in_turn, never, says, whole
+from tests.worker.aggregation import GET, Answer, Kitchen, Script, after, breaks_off, closes, in_turn, never, says
 from tests.worker.stage import Stage
 
 A, B = says(b'{"id": 7}'), says(b'{"n": 1}')
 BOTH = {"a": {"id": 7}, "b": {"n": 1}}
 PARTIAL, DEFAULT = {"on_failure": "partial"}, {"on_failure": "default"}
 TIMEOUT = {"timeout_s": 0.05}
+#: with open connections parts go the short way (part_express.py), without they go in greenlets
+WAYS = ("short", "long")
 
 
 @dataclass
@@ -207,26 +209,30 @@ FAILING = {
 }  # fmt: skip
 
 
-def asked(staged: Callable[..., Stage], case: Case) -> Answer:
-    stage = staged(limits={"part_bytes": 100_000})
+def asked(staged: Callable[..., Stage], case: Case, way: str) -> Answer:
     merge = {} if case.merge is None else {"merge": case.merge}
-    return whole(stage, case.nodes, case.more, case.request, **merge, **case.api)
+    with Kitchen(staged(limits={"part_bytes": 100_000}), case.nodes, case.more, **merge, **case.api) as kitchen:
+        if way == "short":
+            kitchen.open_connections()
+        return kitchen.ask(case.request)
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", [*COMPLETE, *PARTIALLY])
-def test_a_whole_is_made(staged: Callable[..., Stage], name: str) -> None:
+def test_a_whole_is_made(staged: Callable[..., Stage], name: str, way: str) -> None:
     case = COMPLETE.get(name) or PARTIALLY[name]
-    answer = asked(staged, case)
+    answer = asked(staged, case, way)
     assert answer.status == 200
     assert (answer.json() if answer.body else None) == case.body
     assert answer.values("content-type") == ["application/json"]
     assert (answer.completed, answer.parts) == ([case.completed], case.parts)
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", FAILING)
-def test_the_failure_of_a_part_is_the_answer(staged: Callable[..., Stage], name: str) -> None:
+def test_the_failure_of_a_part_is_the_answer(staged: Callable[..., Stage], name: str, way: str) -> None:
     case = FAILING[name]
-    answer = asked(staged, case)
+    answer = asked(staged, case, way)
     assert answer.status == case.status
     if callable(case.body):
         assert case.body(answer.json())
