@@ -27,6 +27,9 @@ def create_app(services: Services) -> Flask:
     app.config.update(
         SECRET_KEY=services.accounts.cookie_key(),
         SESSION_COOKIE_NAME="gadmin",
+        # An answer that has nothing to say about the session leaves the cookie alone: else figures that are asked for
+        # beside a page would bring back the messages that the page has just shown.
+        SESSION_REFRESH_EACH_REQUEST=False,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(hours=services.settings.accounts.session_hours),

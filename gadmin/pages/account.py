@@ -1,5 +1,6 @@
 """Logging in and out, one's own password, sessions and tokens."""
 
+import math
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -33,7 +34,9 @@ def login() -> Response | str | tuple[str, int]:
         wait = f" Try again in {refused.wait_s:.0f} s." if refused.wait_s else ""
         problem = "Too many attempts." + wait if refused.wait_s else "The name or the password is wrong."
         page = render_template("login.html", next=target, name=name, problem=problem)
-        return page, 429 if refused.wait_s else 401
+        if not refused.wait_s:
+            return page, 401
+        return Response(page, 429, {"Retry-After": f"{math.ceil(refused.wait_s)}"}, content_type="text/html")
     session.clear()  # whatever it was before, nobody else knows the new one
     session[SECRET] = services().accounts.log_in(user, address, request.user_agent.string)
     session.permanent = True

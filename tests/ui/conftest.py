@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.harness.admin import Admin
 from tests.harness.echo import EchoBackend
@@ -21,6 +21,9 @@ from tests.harness.gateway import Gateway
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 PASSWORD = "correct horse battery"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+#: Other tests run on the same cores.
+expect.set_options(timeout=20_000)
+
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 
 

@@ -47,6 +47,7 @@ def test_guessing_is_slowed_down(visit: Visit) -> None:
     assert answers == [401] * (FREE_BY_ADDRESS + 1) + [429]
     told = visitor.post("/login", {"name": "ada", "password": PASSWORD}, environ_base={"REMOTE_ADDR": "203.0.113.9"})
     assert told.status_code == 429
+    assert int(told.headers["Retry-After"]) >= 1
     assert re.search(r"Too many attempts. Try again in \d+ s.", told.text)
 
 
