@@ -97,10 +97,11 @@ class Cluster:
     `policy` is the load_balance of the document, `hash_key` what consistent_hash goes by. With `is_in_turns` it is
     round robin, and nothing looks at the request or the clock. `breaker` is for the servers that have none of their
     own; `is_guarded` says whether any server has one here, `is_limited` whether any has a rate limit or a maximum of
-    requests in flight.
+    requests in flight. `row` is by what events know it.
     """
 
     name: str
+    row: int
     members: tuple[Server, ...]
     primary: tuple[Server, ...]
     backup: tuple[Server, ...]
@@ -142,7 +143,7 @@ def compile_server(document: Document, row: int) -> Server:
     )
 
 
-def compile_cluster(document: Document, servers: Mapping[str, Server]) -> Cluster:
+def compile_cluster(document: Document, servers: Mapping[str, Server], row: int = 0) -> Cluster:
     """Return the cluster of a normalised document; raises KeyError for a server that is not among `servers`."""
     members = tuple(servers[name] for name in document["servers"])
     up = [server for server in members if server.is_up and server.weight]
@@ -152,6 +153,7 @@ def compile_cluster(document: Document, servers: Mapping[str, Server]) -> Cluste
     sticky = Sticky[Server].compiled(document["sticky_cookie"], document["name"], stays)
     return Cluster(
         name=document["name"],
+        row=row,
         members=members,
         primary=tuple(server for server in up if not server.is_backup),
         backup=tuple(server for server in up if server.is_backup),

@@ -12,6 +12,8 @@ from gproxy.core.events import (
     FilterState,
     FleetCause,
     Kind,
+    PanicCause,
+    PanicState,
     ProcessCause,
     ProcessState,
     ReloadCause,
@@ -37,6 +39,7 @@ _WORDS: Final = {
     Kind.RELOAD: Words(None, ReloadCause, ("workers", "", "")),
     Kind.SNAPSHOT: Words(None, SnapshotCause, ("revision", "objects", "")),
     Kind.FILTER: Words(FilterState, FilterCause, ("worker", "", "")),
+    Kind.PANIC: Words(PanicState, PanicCause, ("ejected", "servers", "")),
     Kind.STORE: Words(StoreState, StoreCause, ("lasted_ms", "", "")),
     Kind.FLEET: Words(None, FleetCause, ("say_so", "nodes", "")),
 }

@@ -20,6 +20,7 @@ class Kind(IntEnum):
     STORE = 6
     FLEET = 7  # what nodes that follow the same store agree on
     FILTER = 8  # one of a user's own; its row is its place in the INI
+    PANIC = 9  # of a cluster of which too many servers are out of service: all are used
 
 
 class Thing(IntEnum):
@@ -32,6 +33,7 @@ class Thing(IntEnum):
     SYNC = 4
     MONITOR = 5
     ROUTING = 6
+    CLUSTER = 7
     FILTER = 8
 
 
@@ -97,6 +99,21 @@ class FilterCause(IntEnum):
     """Why that changed; figures: the slot of the worker."""
 
     ERRORS = 1
+    RECOVERED = 2
+
+
+class PanicState(IntEnum):
+    """Whether a cluster panics."""
+
+    NONE = 0
+    CALM = 1
+    PANIC = 2
+
+
+class PanicCause(IntEnum):
+    """Why that changed; figures: servers out of service, and how many there are."""
+
+    EJECTED = 1  # one server more than the circuit breaker allows
     RECOVERED = 2
 
 

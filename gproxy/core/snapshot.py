@@ -170,7 +170,7 @@ class SnapshotBuilder:
             (row,) = rest
             return compile_server(document, row)
         if kind == "cluster":
-            return compile_cluster(document, self._servers)
+            return compile_cluster(document, self._servers, *rest)
         if kind == "routing":
             (row,) = rest
             return Rule.compiled(document, row, self._clusters)

@@ -53,7 +53,7 @@ class EventLog:
         return {"id": self._number, "time_ms": told.time_ms, **described(told.event, self._name(told.event))}
 
     def _name(self, event: Event) -> str:
-        if event.thing in (Thing.SERVER, Thing.API):
+        if event.thing in (Thing.SERVER, Thing.CLUSTER, Thing.API, Thing.ROUTING):
             named = self._objects().get(event.row)
             is_same = event.generation == self._table.cells[self._table.generation_cell(event.row)]
             return named.name if named is not None and is_same and named.thing is event.thing else f"row {event.row}"

@@ -1,4 +1,4 @@
-"""The servers, APIs and routing rules of the configuration in use, by their rows: whose figures the cells are."""
+"""The objects of the configuration in use, by their rows: whose figures the cells are, and whom events are about."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from gproxy.core.events import Thing
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A server, an API or a rule with its row; whether it has a circuit breaker, or makes copies."""
+    """An object with its row; whether it has a circuit breaker of its own, or makes copies."""
 
     thing: Thing
     name: str
@@ -20,7 +20,7 @@ class Named:
 
 Objects = Mapping[int, Named]
 
-_THINGS = {"server": Thing.SERVER, "api": Thing.API, "routing": Thing.ROUTING}
+_THINGS = {"server": Thing.SERVER, "cluster": Thing.CLUSTER, "api": Thing.API, "routing": Thing.ROUTING}
 
 
 def objects(lines: Iterable[bytes]) -> Objects:
@@ -30,13 +30,12 @@ def objects(lines: Iterable[bytes]) -> Objects:
     for line in lines:
         kind, document, *rest = json.loads(line)
         has_breaker = document.get("circuit_breaker") is not None
-        if kind in _THINGS:
+        if kind in _THINGS and rest:
             (row,) = rest
-            found[row] = Named(
-                _THINGS[kind], document["name"], row, has_breaker, is_mirror=document.get("action") == "mirror"
-            )
-        elif kind == "cluster" and has_breaker:
-            guarded.update(document["servers"])
+            is_cluster, is_mirror = kind == "cluster", document.get("action") == "mirror"
+            found[row] = Named(_THINGS[kind], document["name"], row, has_breaker and not is_cluster, is_mirror)
+            if is_cluster and has_breaker:
+                guarded.update(document["servers"])
     return {
         row: replace(named, has_breaker=True) if named.thing is Thing.SERVER and named.name in guarded else named
         for row, named in found.items()

@@ -34,7 +34,7 @@ def targets(lines: Iterable[bytes]) -> dict[str, Target]:
             if document["status"] != "down":
                 servers.append((document, row))
         elif line.startswith(b'["cluster"'):
-            _, document = json.loads(line)
+            _, document, *_ = json.loads(line)
             if document["health_check"] is not None:
                 inherited |= dict.fromkeys(document["servers"], document["health_check"])
     found = {}

@@ -14,13 +14,13 @@ from gproxy.shared.table import Table
 from gproxy.store.base import Key
 
 #: Kinds of objects that have a row.
-COUNTED: Final = ("server", "api", "routing")
+COUNTED: Final = ("server", "cluster", "api", "routing")
 #: How long a freed row rests. Shorter only when there is no other row left.
 REST_S: Final = 60.0
 
 
 class NoRoom(Exception):
-    """There are more servers, APIs and rules than rows; the text is a problem of the configuration."""
+    """There are more objects than rows; the text is a problem of the configuration."""
 
 
 class Rows:
@@ -40,7 +40,7 @@ class Rows:
     def assign(self, keys: Collection[Key], now_s: float) -> Mapping[Key, int]:
         """Return the row of each of `keys`, which are all objects that have one from now on. Raises NoRoom."""
         if len(keys) > self._table.rows:
-            raise NoRoom(f"{len(keys)} servers, APIs and rules are too many: there is room for {self._table.rows}")
+            raise NoRoom(f"{len(keys)} objects are too many: there is room for {self._table.rows}")
         rows = {key: self._row_of[key] for key in keys if key in self._row_of}
         fresh = [key for key in keys if key not in rows]
         for key, row in self._row_of.items():

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from math import ceil
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from gproxy.core.backends import Cluster, Server
 from gproxy.core.breaker import FIGURES, Breaker, State
 from gproxy.core.errors import BadUpstream, CircuitOpen, UpstreamTimeout
-from gproxy.core.events import Event, Kind, Thing
+from gproxy.core.events import Event, Kind, PanicCause, PanicState, Thing
 from gproxy.core.router import Route
 from gproxy.core.snapshot import Api, Snapshot
 from gproxy.shared import layout
@@ -238,18 +239,26 @@ class Guard:
         )
         if self._snapshot is not None and thing is Thing.SERVER:
             for cluster in self._snapshot.clusters_of.get(move.row, ()):
-                self._tell_panic(cluster, is_ejected(move.after) - is_ejected(move.before))
+                self._tell_panic(cluster, move)
 
-    def _tell_panic(self, cluster: Cluster, more: int) -> None:
-        """Say that a cluster begins or ends to panic because one `more` (or less) of its servers is ejected."""
+    def _tell_panic(self, cluster: Cluster, move: Move) -> None:
+        """Say that a cluster begins or ends to panic because of the move of one server's circuit."""
+        more = is_ejected(move.after) - is_ejected(move.before)
         guarded = self._clusters.get(cluster)
         if guarded is None or not more:
             return
         ejected = guarded.ejected()
         panics = guarded.is_too_much(ejected)
-        if panics != guarded.is_too_much(ejected - more):
-            text = "panic: too many circuits are open, all servers are used" if panics else "the panic is over"
-            log.warning(text, extra={"cluster": cluster.name, "ejected": ejected, "servers": len(guarded.servers())})
+        if panics == guarded.is_too_much(ejected - more):
+            return
+        text = "panic: too many circuits are open, all servers are used" if panics else "the panic is over"
+        figures = ejected, len(guarded.servers()), 0
+        log.warning(text, extra={"cluster": cluster.name, "ejected": figures[0], "servers": figures[1]})
+        cause = PanicCause.EJECTED if panics else PanicCause.RECOVERED
+        states = (PanicState.CALM, PanicState.PANIC) if panics else (PanicState.PANIC, PanicState.CALM)
+        generation = self._cells[self._table.generation_cell(cluster.row)]
+        epoch = crc32(b"%d %d" % (move.row, move.after.epoch)) or 1  # who tells of the same move tells of one panic
+        self._ring.tell(Event(Kind.PANIC, cause, Thing.CLUSTER, cluster.row, *states, figures, generation, epoch))
 
     def _name(self, row: int) -> tuple[Thing, str]:
         """Return what a row belongs to."""

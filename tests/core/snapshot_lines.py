@@ -11,8 +11,8 @@ Documents = Sequence[Mapping[str, Any]]
 
 
 def line(kind: str, document: Mapping[str, Any], row: int = 0) -> bytes:
-    """Return the line of one document; a cluster gets no row."""
-    return render(kind, normalised(MODELS[kind].model_validate(document)), None if kind == "cluster" else row)
+    """Return the line of one document."""
+    return render(kind, normalised(MODELS[kind].model_validate(document)), row)
 
 
 def lines(

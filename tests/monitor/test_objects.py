@@ -14,6 +14,7 @@ def test_what_a_snapshot_names() -> None:
 
 
 def test_the_circuit_breaker_of_a_cluster_is_one_of_each_of_its_servers() -> None:
-    cluster = render("cluster", {"name": "c", "servers": ["a"], "circuit_breaker": {"open_s": 1}}, None)
+    cluster = render("cluster", {"name": "c", "servers": ["a"], "circuit_breaker": {"open_s": 1}}, 3)
     found = objects([*lines({"a": 0, "b": 1}, {"a": 2}), cluster])
-    assert [found[row].has_breaker for row in range(3)] == [True, False, False]
+    assert [found[row].has_breaker for row in range(4)] == [True, False, False, False]
+    assert found[3] == Named(Thing.CLUSTER, "c", 3, False)

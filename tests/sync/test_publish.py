@@ -265,14 +265,14 @@ def test_what_becomes_of_a_configuration_is_an_event(publisher: Publisher, path:
 
 def test_more_objects_than_rows_are_a_problem(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.parent.mkdir()
-    table = Table.create(slots=1, rows=2)
+    table = Table.create(slots=1, rows=3)
     publisher = Publisher(path, SOURCE, table)
     publisher.offer(GOOD, 0.0)
-    assert caplog.messages[-1] == "refused: 3 servers, APIs and rules are too many: there is room for 2"
+    assert caplog.messages[-1] == "refused: 4 objects are too many: there is room for 3"
     assert published(table) == (0, 0)
     publisher.offer(state_of({**LISTS, "apis": []}, 4), 1.0)
     assert published(table) == (1, 4)
-    assert [json.loads(line)[2:] for line in snapshot_file.read(path).lines] == [[0], [1], []]
+    assert [json.loads(line)[2:] for line in snapshot_file.read(path).lines] == [[0], [1], [2]]
     table.close()
 
 

@@ -65,7 +65,7 @@ def test_a_full_table_takes_the_longest_at_rest_and_never_too_many(table: Table)
     numbers(rows, "bcd", 1.0)
     numbers(rows, "cd", 2.0)
     assert numbers(rows, "cde", 3.0)[-1] == 0
-    with pytest.raises(NoRoom, match="5 servers, APIs and rules are too many: there is room for 4"):
+    with pytest.raises(NoRoom, match="5 objects are too many: there is room for 4"):
         numbers(rows, "abcde", 4.0)
     assert numbers(rows, "cdef", 5.0) == [2, 3, 0, 1], "a refused configuration has changed nothing"
 

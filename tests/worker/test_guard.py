@@ -7,7 +7,7 @@ import gevent
 import pytest
 
 from gproxy.core.breaker import Cause, State
-from gproxy.core.events import Kind, Thing
+from gproxy.core.events import Kind, PanicCause, PanicState, Thing
 from gproxy.shared import layout
 from gproxy.shared.circuits import now_us, read
 from gproxy.shared.fleet import FleetCells
@@ -151,6 +151,10 @@ def test_too_many_open_circuits_are_a_panic(stage: Stage, caplog: pytest.LogCapt
     assert [record.message for record in caplog.records if "panic" in record.message] == [
         "panic: too many circuits are open, all servers are used"
     ]
+    (event,) = [told.event for told in RingReader(stage.table).news() if told.event.kind is Kind.PANIC]
+    assert (event.thing, event.row, event.figures) == (Thing.CLUSTER, 2, (2, 2, 0))
+    assert (event.before, event.after, event.cause) == (PanicState.CALM, PanicState.PANIC, PanicCause.EJECTED)
+    assert event.epoch, "several workers may tell of it"
 
 
 def test_an_api_has_a_circuit_of_its_own(stage: Stage) -> None:
