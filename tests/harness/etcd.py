@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+import psutil
 
 from tests.harness.waiting import eventually
 
@@ -113,11 +114,13 @@ class Etcd:
     def frozen(self) -> Iterator[None]:
         """Hold the server still: connections stay open, nothing is answered."""
         assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
+        process = psutil.Process(self._process.pid)
+        process.suspend()
+        eventually(lambda: process.status() == psutil.STATUS_STOPPED, about="etcd stands still")  # it has threads
         try:
             yield
         finally:
-            os.kill(self._process.pid, signal.SIGCONT)
+            process.resume()
 
     def wipe(self) -> None:
         """Delete all data of a server that does not run."""
