@@ -56,6 +56,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
 #: What is not called what its name says.
 _LABELS: Final = {
     "api": "API",
+    "attr": "Name of the part",
     "auth": "Authentication",
     "ca_file": "CA file",
     "cors": "CORS",

@@ -93,8 +93,9 @@ class _Pages:
         document = dict(self._stored(source).document) if source else {}
         document.pop("name", None)
         form = Form.of(self._kind, document)
-        for field in form.fields:  # what is nothing without parts (an API without nodes) begins with one
-            if field.widget is Widget.PARTS and not form.rows(field.name):
+        for field in form.fields:  # a list of places to go to (the nodes of an API) begins with one
+            leads_on = any(below.refers_to for below in field.part)
+            if field.widget is Widget.PARTS and leads_on and not form.rows(field.name):
                 form = form.changed_rows(field.name, "")
         return self._form(form, "", ABSENT)
 

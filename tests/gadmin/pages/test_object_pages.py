@@ -174,3 +174,10 @@ def test_what_somebody_typed_is_never_run(editor: Visitor, kind: str, document: 
     assert "<img src=x" not in problem.text
     assert "<img src=x" not in editor.get(f"/{kind}/", query_string={"search": EVIL}).text
     editor.call("DELETE", f"/{kind}/evil")
+
+
+def test_a_new_api_begins_with_one_node_and_nothing_else(editor: Visitor) -> None:
+    fields = inputs(editor.get("/apis/+new").text)
+    assert [name for name in fields if name.endswith("[0]")] == ["nodes[0]"]
+    answer = editor.post("/apis/+new", {**fields, "name": "n1", "path": "/n1", "nodes[0].cluster": "users"})
+    assert answer.status_code == 302, answer.text
