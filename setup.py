@@ -52,6 +52,7 @@ setup(
         "gevent>=24.2",
         "geventhttpclient>=2.6.1",  # older ones resend a POST by themselves
         "google-re2>=1.1",
+        "h2>=4.2",  # bounds what a head may cost
         "jsonschema-rs>=0.46",
         "msgspec>=0.18.6",
         "prometheus_client>=0.20",
@@ -67,6 +68,7 @@ setup(
             *FLEET,
             "axe-playwright-python>=0.1.4",
             "h11>=0.14",
+            "httpx[http2]>=0.27",
             "hypothesis>=6.90",
             "mypy>=1.8",
             "playwright>=1.45",

@@ -31,6 +31,7 @@ class GproxySection:
     graceful_timeout_s: float
     hang_timeout_s: float
     trusted_proxies: tuple[Network, ...]
+    http2: str
     proxy_protocol: tuple[str, ...]
 
 
@@ -93,6 +94,7 @@ class LimitsSection:
     connections: int
     connections_per_ip: int
     slowest_bytes_per_s: int
+    http2_streams: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ KEYS: Final = (
         "A worker whose loop has stood still for so long is killed and replaced (0: never)."),
     Key("gproxy", "trusted_proxies", values.networks, "",
         "Networks whose X-Forwarded-*, Forwarded and PROXY headers are believed, comma list of CIDR."),
+    Key("gproxy", "http2", values.one_of("off", "tls", "all"), "tls",
+        "HTTP/2 with clients: off, over TLS (by ALPN), or on all addresses (in the clear with prior knowledge)."),
     Key("gproxy", "proxy_protocol", values.binds, "",
         "Those of the public addresses on which every connection begins with a PROXY header, version 1 or 2."),
     Key("tls", "bind", values.binds, "", "Public addresses that speak TLS, as [gproxy] bind."),
@@ -212,6 +216,7 @@ KEYS: Final = (
         "Most connections of one client address or IPv6 /64 to all workers, trusted_proxies excepted (0: no limit)."),
     Key("limits", "slowest_bytes_per_s", values.whole, "100",
         "Slowest a client may send a body or take an answer, on average once body_s is used up (0: no limit)."),
+    Key("limits", "http2_streams", values.streams, "100", "Most requests at a time on one HTTP/2 connection."),
     Key("timeouts", "head_s", values.seconds, "10", "For a client to send a request head (0: no limit)."),
     Key("timeouts", "handshake_s", values.seconds, "10",
         "For a client's PROXY header and TLS handshake (0: no limit)."),

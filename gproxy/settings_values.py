@@ -10,6 +10,8 @@ from typing import Final
 
 #: Each reload needs a second set of slots (see `gproxy.shared`) beside the running one.
 MAX_WORKERS: Final = 128
+#: Each may hold a greenlet and a window of its body.
+MAX_STREAMS: Final = 10_000
 SHORTEST_HANG_S: Final = 2
 #: As many as have cells in the shared memory.
 MAX_FILTERS: Final = 16
@@ -59,6 +61,14 @@ def port(value: str) -> int:
     number = whole(value)
     if number > 65535:
         raise ValueError("must be a port, 0 to 65535")
+    return number
+
+
+def streams(value: str) -> int:
+    """Parse how many streams a connection may have."""
+    number = whole(value)
+    if not 1 <= number <= MAX_STREAMS:
+        raise ValueError(f"must be a number from 1 to {MAX_STREAMS}")
     return number
 
 

@@ -85,6 +85,8 @@ ONLY_IN = {
     "jsonschema_rs": ("gproxy.core",),
     "re2": ("gproxy.core",),
     "gevent": ("gproxy.worker", "gproxy.monitor"),
+    "h2": ("gproxy.worker.http2",),
+    "hyperframe": ("gproxy.worker.http2",),
     "geventhttpclient": ("gproxy.worker", "gproxy.monitor"),
     "prometheus_client": ("gproxy.monitor",),
     "argon2": ("gadmin.accounts",),

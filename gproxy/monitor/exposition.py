@@ -42,6 +42,8 @@ _SLOT_COUNTERS: Final = (
     ("upstream_connects", layout.UPSTREAM_CONNECTS, "Connections opened to servers."),
     ("upstream_reused", layout.UPSTREAM_REUSED, "Requests over connections that were open already."),
     ("upstream_resends", layout.RESENDS, "Requests sent again because such a connection had just been closed."),
+    ("http2_connections", layout.HTTP2_CONNECTIONS, "Client connections that speak HTTP/2."),
+    ("http2_abuse", layout.HTTP2_ABUSE, "Those of them that were ended because they only kept the gateway busy."),
     ("tunnels", layout.TUNNELS, "Connections that became tunnels (WebSocket and others)."),
     ("tls_handshakes", layout.HANDSHAKES, "TLS handshakes with clients."),
     ("tls_resumed", layout.RESUMED, "Those of them that took an earlier session up again."),

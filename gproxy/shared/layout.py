@@ -90,6 +90,8 @@ RESENDS: Final = 22
 REFUSED_CONNECTIONS: Final = 23
 LOG_DROPPED: Final = 24
 TUNNELS: Final = 44
+HTTP2_CONNECTIONS: Final = 45
+HTTP2_ABUSE: Final = 46  # connections that were ended because they only kept us busy
 # TLS with clients.
 HANDSHAKES: Final = 40
 RESUMED: Final = 41  # those of them that took an earlier session up again
@@ -129,6 +131,8 @@ COUNTER_NAMES: Final = {
     "refused_connections": REFUSED_CONNECTIONS,
     "log_dropped": LOG_DROPPED,
     "tunnels": TUNNELS,
+    "http2_connections": HTTP2_CONNECTIONS,
+    "http2_abuse": HTTP2_ABUSE,
     "tls_handshakes": HANDSHAKES,
     "tls_resumed": RESUMED,
     "tls_failed": FAILED_HANDSHAKES,

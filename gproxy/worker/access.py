@@ -105,7 +105,7 @@ def json_line(exchange: Exchange, trusted: Sequence[Network]) -> bytes:
         "method": exchange.method.decode("latin-1"),
         "host": exchange.fields.host_value.decode("latin-1"),
         "target": exchange.target.decode("latin-1"),
-        "protocol": f"HTTP/1.{exchange.minor.decode('ascii')}",
+        "protocol": exchange.protocol().decode("ascii"),
         "status": exchange.status,
         "code": exchange.code,
         "duration_ms": round((monotonic() - exchange.started) * 1000, 3),
@@ -138,12 +138,12 @@ def _part(part: NodePart) -> dict[str, object]:
 
 def combined_line(exchange: Exchange, trusted: Sequence[Network]) -> bytes:
     """Return one exchange in the combined format of Apache and nginx."""
-    return b'%b - - [%b] "%b %b HTTP/1.%b" %d %d "%b" "%b"\n' % (
+    return b'%b - - [%b] "%b %b %b" %d %d "%b" "%b"\n' % (
         client_ip(exchange, trusted).encode("ascii"),
         strftime("%d/%b/%Y:%H:%M:%S +0000", gmtime()).encode("ascii"),
         exchange.method,
         _quoted(exchange.target),
-        exchange.minor,
+        exchange.protocol(),
         exchange.status,
         exchange.sent,
         _quoted(exchange.field(b"referer") or b""),

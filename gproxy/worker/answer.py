@@ -44,7 +44,7 @@ class Answers:
                 if exchange.upgrade is None or not exchange.upgrade.allows(head.upgrade):
                     raise BadUpstream("The server switched protocols unasked.", "unexpected status 101")
                 return head, data, end
-            if exchange.minor == b"1":
+            if exchange.minor != b"0":
                 exchange.client.send(head.lines + b"\r\n")
             data = data[end:] or _more(upstream)
         raise BadUpstream("The server sent too many interim responses.", "too many interim responses")

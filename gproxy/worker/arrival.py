@@ -152,7 +152,9 @@ class Arrival(Client):
         self.is_new = False
         self.deadlines.set(self, monotonic() + self.runtime.head_s)
         data = self._read_now()
-        if data:
+        if self._speaks_http2() and data != b"":
+            self.speak_http2(data or b"")
+        elif data:
             self.buffer = data
             self.serve()
         elif data is None:
@@ -160,6 +162,9 @@ class Arrival(Client):
             self.arm()
         else:
             self.close()
+
+    def _speaks_http2(self) -> bool:
+        return isinstance(self.wire, ClientWire) and self.wire.tls.selected_alpn_protocol() == "h2"
 
     def _refuse(self, error: ssl.SSLError) -> None:
         """End a connection whose handshake failed; who speaks plain HTTP is told so."""

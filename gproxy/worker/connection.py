@@ -38,6 +38,8 @@ LINGER_S, LINGER_BYTES = 2.0, 1 << 20
 #: struct linger {on, 0 seconds}: closing drops what is unsent and resets
 _RESET = struct.pack("ii", 1, 0)
 
+#: how a connection begins whose client knows that we speak HTTP/2 (RFC 9113 3.4)
+_HTTP2 = b"PRI * HTTP/2.0\r\n\r\n"
 #: requests of one connection that are served before the loop looks at the others: a pipeline of answers that need no
 #: server would hold it (2,500 tiny requests that get 404: 65 ms)
 _MOST_IN_A_ROW = 32
@@ -97,6 +99,9 @@ class Client(Link):
                     try:
                         exchange = self._receive()
                     except GatewayError as error:
+                        if self.buffer.startswith(_HTTP2) and runtime.settings.gproxy.http2 == "all":
+                            self.speak_http2(self.buffer)
+                            return
                         exchange = Exchange(self, b"-", b"-", b"1", NO_FIELDS)
                         runtime.refuse(exchange, error)
                     else:
@@ -148,6 +153,14 @@ class Client(Link):
             self.runtime.start(self.serve)
         else:
             self._rest(now_s)
+
+    def speak_http2(self, data: bytes) -> None:
+        """Go on with HTTP/2; `data` is what has been read of it."""
+        from gproxy.worker.http2.session import Session  # 3 MB that a worker without such clients has no use for
+
+        self.busy = True
+        self.buffer = b""
+        Session(self).begin(data)
 
     def turn_away(self, error: GatewayError) -> None:
         """Answer a connection that is one too many, before it says anything."""
@@ -281,7 +294,11 @@ class Client(Link):
         is_all_read = exchange.is_body_read() and not self.buffer and self._armed  # disarmed: something came meanwhile
         if is_all_read and not self.gone:
             self.close()
-            return
+        else:
+            self.linger()
+
+    def linger(self) -> None:
+        """Say that nothing more will come, and read for a moment what the client still sends."""
         self.buffer = b""
         self.lingers = LINGER_BYTES
         try:

@@ -175,6 +175,10 @@ class Exchange(View):
         self.sent = len(response)
         self.client.send(response)
 
+    def protocol(self) -> bytes:
+        """Return what the client speaks, as logs have it."""
+        return b"HTTP/2" if self.minor == b"2" else b"HTTP/1." + self.minor
+
     def whole_body(self) -> bytes:
         """Return the body of the request without framing, waiting for the rest of it; raises what take_body does."""
         if self.whole is None:

@@ -124,7 +124,7 @@ class Gateway:
     def _break_off(self, exchange: Exchange, reason: str) -> None:
         """End a response that cannot be completed so that no client takes it for complete."""
         exchange.code, exchange.reason, exchange.keeps_alive = "response_broken", reason, False
-        if exchange.minor == b"0":
+        if exchange.minor != b"1":  # there an answer without its end shows itself
             exchange.client.break_off()
 
 

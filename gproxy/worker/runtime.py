@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gproxy.role import Context
     from gproxy.worker.connection import Client
     from gproxy.worker.exchange import Exchange
+    from gproxy.worker.http2.session import Session
     from gproxy.worker.termination import Termination
     from gproxy.worker.tunnel import Tunnel
 
@@ -90,9 +91,10 @@ class Runtime:
         self.crowd = Crowd(Addresses(context.table, context.slot), per_ip) if per_ip else None
         self.termination: Termination | None = None
         if context.tls is not None:
-            from gproxy.worker.termination import Termination  # a worker without TLS has no use for it
+            from gproxy.worker.termination import HTTP1, HTTP2, Termination  # a worker without TLS has no use for it
 
-            self.termination = Termination(context.settings.tls, context.tls)
+            protocols = HTTP1 if context.settings.gproxy.http2 == "off" else HTTP2
+            self.termination = Termination(context.settings.tls, context.tls, protocols)
         self.snapshot: Snapshot | None = None
         self.health = HealthView(context.table)
         self.loads = Loads(context.table, context.slot)
@@ -102,6 +104,7 @@ class Runtime:
         self.draining = False
         self.clients: set[Client] = set()
         self.tunnels: set[Tunnel] = set()
+        self.sessions: set[Session] = set()
         self.cells, self.base = context.table.cells, context.table.base(context.slot)
         self._slot, self.table = context.slot, context.table
         self._peers: list[int] = []
@@ -189,6 +192,8 @@ class Runtime:
             client.drain()
         for tunnel in self.tunnels:
             tunnel.drain()
+        for session in self.sessions:
+            session.drain()
 
     def pace(self) -> Pace:
         """Return how slow a client may be in one direction."""

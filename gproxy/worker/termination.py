@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 #: contexts kept, those not used for longest make room
 _MOST_CONTEXTS = 1024
 #: what is spoken over TLS, preferred first (ALPN)
-PROTOCOLS = ("http/1.1",)
+HTTP1 = ("http/1.1",)
+HTTP2 = ("h2", "http/1.1")
 _VERIFY = {"off": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -38,8 +39,9 @@ class Termination:
     `verifies`: clients are asked for certificates.
     """
 
-    def __init__(self, settings: TlsSection, share: TlsShare) -> None:
+    def __init__(self, settings: TlsSection, share: TlsShare, protocols: tuple[str, ...] = HTTP1) -> None:
         self._settings = settings
+        self._protocols = list(protocols)
         self._share = share
         self.verifies = settings.client_certificates != "off"
         self._version, self._day = -1, -1
@@ -85,7 +87,7 @@ class Termination:
         context.minimum_version = _VERSIONS[settings.min_version]
         context.set_ciphers(settings.ciphers)
         context.options |= ssl.OP_NO_RENEGOTIATION
-        context.set_alpn_protocols(list(PROTOCOLS))
+        context.set_alpn_protocols(self._protocols)
         context.sni_callback = self._choose
         if self.verifies:
             context.options |= ssl.OP_NO_TICKET
