@@ -53,7 +53,7 @@ def backend() -> Iterator[Backend]:
 def client_context(**changes: Any) -> Any:
     context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=ISSUER.pem.decode())
-    context.set_alpn_protocols(["h2", "http/1.1"])
+    context.set_alpn_protocols(["http/1.1"])
     for name, value in changes.items():
         setattr(context, name, value)
     return context

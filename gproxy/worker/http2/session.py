@@ -59,7 +59,7 @@ class Session:
         self._streams: dict[int, Stream] = {}
         self._out = bytearray()
         self._pending = getattr(client.wire, "pending", None)
-        self._is_flushing = self._is_writing = self._is_over = False
+        self._is_flushing = self._is_writing = self._is_over = self._has_said_goodbye = False
         self._hints_at = NEVER
         self._answered = self._resets = self._idle_frames = 0
         self._second = 0.0
@@ -86,11 +86,12 @@ class Session:
         hub.loop.run_callback(self._start, data)
 
     def drain(self) -> None:
-        """Let the connection end: when it is idle, and one that never is when the client has taken the hint.
+        """Let the connection end in the next moment without a request, or when the client has taken a hint.
 
         The hint comes late, because there are clients that give up what they have asked for when they get it.
         """
         self._hints_at = monotonic() + self.runtime.client_idle_s
+        self._leave_if_idle()
         self._rest()
 
     def expire(self) -> None:
@@ -101,7 +102,8 @@ class Session:
             self._hints_at = NEVER
             self._say_goodbye(_LAST_STREAM)
         else:
-            self._say_goodbye(self._h2.highest_inbound_stream_id)
+            if not self._has_said_goodbye:
+                self._say_goodbye(self._h2.highest_inbound_stream_id)
             self._close("idle")
 
     # -- for the streams -------------------------------------------------------------------------------------------
@@ -136,6 +138,7 @@ class Session:
         self._streams.pop(stream.number, None)
         self._answered += 1
         if not self._streams:
+            self._leave_if_idle()
             self._rest()
 
     def _do(self, action: Callable[..., object], *arguments: Any) -> None:
@@ -215,9 +218,10 @@ class Session:
             self._count_idle_frame()
 
     def _open(self, event: events.RequestReceived, fresh: list[Stream]) -> None:
-        if (
-            len(self._streams) >= 2 * self.runtime.settings.limits.http2_streams
-        ):  # before it knew our limit, or against it
+        if self._has_said_goodbye:  # the client learns from it that this one was not looked at
+            return
+        most = 2 * self.runtime.settings.limits.http2_streams  # before a client knows our limit, or against it
+        if len(self._streams) >= most:
             self.reset(event.stream_id, ErrorCodes.REFUSED_STREAM)
             return
         stream = Stream(self, event.stream_id, event.headers)
@@ -283,9 +287,15 @@ class Session:
         if was_full and len(self._out) <= _MOST_WAITING:
             self._make_room(None)
 
+    def _leave_if_idle(self) -> None:
+        """Say goodbye when the worker leaves and nothing is in flight: what comes from now on is not looked at."""
+        if self.runtime.draining and not self._streams and not self._has_said_goodbye:
+            self._has_said_goodbye = True
+            self._say_goodbye(self._h2.highest_inbound_stream_id)
+
     def _say_goodbye(self, last_stream: int) -> None:
         """Say GOAWAY without h2, for which the connection would be over then (RFC 9113 6.8)."""
-        self._out += GoAwayFrame(0, last_stream_id=last_stream).serialize()
+        self._out += self._h2.data_to_send() + GoAwayFrame(0, last_stream_id=last_stream).serialize()
         self._flush()
 
     def _rest(self) -> None:
