@@ -38,6 +38,8 @@ _MOST_PIECES: Final = 4
 #: resets beyond the answers that were taken (CVE-2023-44487), and frames a second that ask for nothing
 _MOST_RESETS: Final = 100
 _MOST_IDLE_FRAMES: Final = 200
+#: how long to wait for a moment without requests, when nothing limits how long a worker may take to leave
+_HINT_S: Final = 30.0
 #: the greatest stream there can be: "not yet" in a first GOAWAY (RFC 9113 6.8)
 _LAST_STREAM: Final = (1 << 31) - 1
 _IDLE_EVENTS: Final = (events.PingReceived, events.RemoteSettingsChanged, events.PriorityUpdated)
@@ -90,7 +92,7 @@ class Session:
 
         The hint comes late, because there are clients that give up what they have asked for when they get it.
         """
-        self._hints_at = monotonic() + self.runtime.client_idle_s
+        self._hints_at = monotonic() + (self.runtime.settings.gproxy.graceful_timeout_s or _HINT_S) / 2
         self._leave_if_idle()
         self._rest()
 

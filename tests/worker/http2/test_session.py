@@ -27,7 +27,8 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 def impatient(tmp_path: Path) -> Iterator[Stage]:
-    made = Stage(tmp_path, gproxy={"http2": "all"}, timeouts={"client_idle_s": 0.3, "head_s": 0.3})
+    gproxy = {"http2": "all", "graceful_timeout_s": 0.6}
+    made = Stage(tmp_path, gproxy=gproxy, timeouts={"client_idle_s": 0.3, "head_s": 0.3})
     yield made
     made.close()
 
@@ -112,8 +113,9 @@ def test_an_idle_client_is_told_goodbye(impatient: Stage) -> None:
             assert client.goodbye == ErrorCodes.NO_ERROR
 
 
-def test_a_worker_that_leaves_finishes_what_has_begun(stage: Stage) -> None:
+def test_a_worker_that_leaves_finishes_what_has_begun(impatient: Stage) -> None:
     go_on = Event()
+    stage = impatient
     with Backend(lambda peer: (peer.message(), go_on.wait(), peer.send(response()))) as backend:
         stage.proxy_to(backend)
         with connect(stage) as client:
