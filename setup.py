@@ -58,6 +58,7 @@ setup(
         "prometheus_client>=0.20",
         "psutil>=5.9",
         "pydantic>=2.6",
+        "PyJWT>=2.10",
         "PyYAML>=6.0",
         "tomli_w>=1.0",
         "waitress>=3.0.1",

@@ -19,7 +19,7 @@ MAX_FUNCTION_LINES = 60
 PURE_IMPORTS = frozenset(
     "__future__ abc array base64 binascii bisect calendar collections copy dataclasses difflib enum fnmatch functools "
     "hashlib heapq ipaddress itertools json math operator re string struct types typing urllib.parse zlib "
-    "jsonschema_rs msgspec pydantic pydantic_core re2".split()
+    "cryptography hmac jsonschema_rs jwt msgspec pydantic pydantic_core re2".split()
 )
 
 # Package of ours -> the packages and modules of ours that it may import, besides itself. A module's own
@@ -54,6 +54,7 @@ MAY_IMPORT = {
         # Health checks connect to servers exactly as the workers do, and explanations are told by what serves.
         *("gproxy.store.snapshot_file", "gproxy.worker.connector", "gproxy.filters"),
         *("gproxy.worker.forwarded", "gproxy.worker.health", "gproxy.worker.view"),
+        "gproxy.worker.key_files",
         "gproxy.certificates.bundle",
     ),
     "gproxy.master": (
@@ -75,7 +76,8 @@ LATE = {"gproxy.master": ("gproxy.worker", "gproxy.sync", "gproxy.monitor", "gpr
 
 # Outside library -> the only packages of ours that may import it.
 ONLY_IN = {
-    "cryptography": ("gproxy.certificates",),
+    "cryptography": ("gproxy.certificates", "gproxy.core"),
+    "jwt": ("gproxy.core",),
     "mmap": ("gproxy.shared",),
     "sqlite3": ("gproxy.store",),
     "etcd3": ("gproxy.store",),

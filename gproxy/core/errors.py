@@ -45,6 +45,24 @@ class AccessDenied(GatewayError):
     status, code = 403, "access_denied"
 
 
+class Unauthorized(GatewayError):
+    """The request has no credential, or none that is good; `headers` say what is wanted (RFC 9110 15.5.2)."""
+
+    status, code = 401, "unauthorized"
+
+
+class Forbidden(GatewayError):
+    """The credential is good, but does not allow this (RFC 9110 15.5.4)."""
+
+    status, code = 403, "forbidden"
+
+
+class KeysUnavailable(GatewayError):
+    """Nobody can say whether a token is good: the keys of its issuer could not be fetched yet."""
+
+    status, code, retry_after_s = 503, "keys_unavailable", 1
+
+
 class HttpsRequired(GatewayError):
     """The request came to an address that only sends clients to https (RFC 9110 15.4.9); `location` is where."""
 

@@ -17,6 +17,11 @@ _QUOTED: Final = 60
 _MOST_TOLD: Final = 100
 
 
+def load() -> None:
+    """Load the library, which takes 30 ms or more: in a thread, when it is known that it is needed."""
+    import jsonschema_rs  # noqa: F401
+
+
 class Schema:
     """A compiled schema."""
 

@@ -15,7 +15,7 @@ Location = tuple[int | str, ...]
 
 #: Fields that belong to the configuration language but do nothing in this version yet: accepting one in
 #: silence would promise what is not done.
-NOT_YET: Final = frozenset("cache auth".split())
+NOT_YET: Final = frozenset("cache".split())
 #: How much of a wrong value is repeated to the user.
 SHOWN_CHARACTERS: Final = 60
 

@@ -1,6 +1,6 @@
 """What identifies a request for a rule that treats equal ones alike: an address, a header field, a cookie and so on.
 
-Forms: `client_ip`, `path`, `header:NAME`, `cookie:NAME`, `query:NAME`.
+Forms: `client_ip`, `consumer`, `path`, `header:NAME`, `cookie:NAME`, `query:NAME`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from gproxy.core.grammar import TOKEN
 from gproxy.core.variables import Request, getter
 
 #: Sources that are complete in themselves, and those that need a name after a colon.
-_PLAIN: Final = ("client_ip", "path")
+_PLAIN: Final = ("client_ip", "consumer", "path")
 _NAMED: Final = ("header", "cookie", "query")
 
 

@@ -18,8 +18,10 @@ no greenlet (worker/express.py).
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from gproxy.core import json_schema, jwt_keys
 from gproxy.core.snapshot import Hooks
 from gproxy.filters.access import AccessFilter
+from gproxy.filters.auth import AuthFilter
 from gproxy.filters.cors import CorsFilter
 from gproxy.filters.default_response import DefaultResponseFilter
 from gproxy.filters.headers import HeaderFilter
@@ -40,6 +42,7 @@ ORDER: Final[tuple[Factory | None, ...]] = (
     DefaultResponseFilter.for_api,
     CorsFilter.for_api,
     AccessFilter.for_api,
+    AuthFilter.for_api,
     RateLimitFilter.for_api,
     ValidationFilter.for_api,
     EXTRA,
@@ -48,6 +51,17 @@ ORDER: Final[tuple[Factory | None, ...]] = (
     RedirectFilter.for_api,
     MockFilter.for_api,
 )
+
+
+#: What is in the line of an API whose filters need a library that is slow to load -> what loads it.
+_LIBRARIES: Final = ((b'"jwt":{', jwt_keys.load), (b'"schema":{', json_schema.load))
+
+
+def load_libraries(lines: Sequence[bytes]) -> None:
+    """Load what the filters of these APIs will need: in a thread, so that nothing waits for it."""
+    for mark, load in _LIBRARIES:
+        if any(mark in line for line in lines):
+            load()
 
 
 def hooks_for(document: Mapping[str, Any], extra: Sequence[Factory] = ()) -> Hooks:

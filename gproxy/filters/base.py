@@ -6,6 +6,8 @@ from typing import Protocol, TypeVar
 from gproxy.core.errors import GatewayError
 from gproxy.core.headers import HeaderEdits
 from gproxy.core.http1 import RequestFields
+from gproxy.core.jwt_keys import KeySet
+from gproxy.core.key_source import KeySource
 from gproxy.core.limiter import Limit
 from gproxy.core.reply import Reply
 from gproxy.core.upgrade import Upgrade
@@ -49,6 +51,10 @@ class Exchange(Request, Protocol):
     forward: bytes | None
     fields: RequestFields
     request_id: bytes
+    #: the target in origin form, as the server gets it unless it is rewritten
+    target: bytes
+    #: who sends the request, once a filter has found out
+    consumer: bytes
     #: what the client may switch to, None: nothing
     upgrade: Upgrade | None
 
@@ -65,6 +71,14 @@ class Exchange(Request, Protocol):
 
     def values_of(self, name: bytes) -> list[bytes]:
         """Return the values of all request fields `name` (lower case)."""
+        ...
+
+    def keys(self, source: KeySource) -> KeySet | None:
+        """Return the keys for tokens of a source; None when there have never been any."""
+        ...
+
+    def newer_keys(self, source: KeySource) -> KeySet | None:
+        """Have the keys of a source looked at again, wait for them if that may help, and return them."""
         ...
 
     def aside(self, work: Callable[[], T]) -> T:

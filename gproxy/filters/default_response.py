@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
-from gproxy.core.errors import GatewayError, RateLimited
+from gproxy.core.errors import GatewayError, KeysUnavailable, RateLimited
 from gproxy.core.reply import Reply
 from gproxy.filters.base import Exchange
 
@@ -26,8 +26,8 @@ class DefaultResponseFilter:
         return cls(answer) if answer is not None else None
 
     def failed(self, exchange: Exchange, error: GatewayError) -> None:
-        """Raise the answer when no server gave one; a client that asks too often is told so all the same."""
-        if error.status in _REPLACED and not isinstance(error, RateLimited):
+        """Raise the answer when no server gave one; who asks too often, or may be nobody, is told so all the same."""
+        if error.status in _REPLACED and not isinstance(error, RateLimited | KeysUnavailable):
             raise Reply(*self._answer)
 
 

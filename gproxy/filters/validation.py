@@ -30,6 +30,7 @@ class ValidationFilter:
     def __init__(self, checks: Mapping[str, Sequence[Check]], body: BodyCheck | None) -> None:
         self._checks = [(_SOURCES[place], of_place) for place, of_place in checks.items()]
         self._body = body
+        self.waits = body is not None or "form" in checks
 
     @classmethod
     def for_api(cls, document: Mapping[str, Any]) -> ValidationFilter | None:

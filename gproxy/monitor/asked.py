@@ -11,6 +11,8 @@ from gevent.hub import get_hub
 
 from gproxy.core.errors import BadRequest
 from gproxy.core.http1 import REQUEST_LINE, parse_request_fields, split_fields
+from gproxy.core.jwt_keys import KeySet
+from gproxy.core.key_source import KeySource
 from gproxy.core.limiter import Limit, seconds
 from gproxy.core.node import Node
 from gproxy.core.snapshot import Api
@@ -18,6 +20,7 @@ from gproxy.core.upgrade import Upgrade
 from gproxy.settings import Settings
 from gproxy.shared.limits import Limits
 from gproxy.worker.forwarded import origin, upstream_fields
+from gproxy.worker.key_files import KeyFiles
 from gproxy.worker.view import View
 
 T = TypeVar("T")
@@ -49,9 +52,11 @@ class Asked(View):
         self.values: tuple[bytes, ...] = ()
         self.forward: bytes | None = None
         self.request_id = b"explain"
+        self.consumer = b""
         self.upgrade: Upgrade | None = None
         self._body = body
         self._limits = limits
+        self._key_files = KeyFiles(settings.gproxy.run_dir)
 
     @classmethod
     def of(cls, question: Mapping[str, Any], settings: Settings, limits: Limits) -> Self:
@@ -92,6 +97,14 @@ class Asked(View):
     def sent_headers(self) -> list[list[str]]:
         """Return the fields for the server as [name, value] pairs."""
         return [[name.decode("latin-1"), value.decode("latin-1")] for name, value in split_fields(self.outgoing())]
+
+    def keys(self, source: KeySource) -> KeySet | None:
+        """Return the keys for tokens of a source."""
+        return self._key_files.get(source)
+
+    def newer_keys(self, source: KeySource) -> KeySet | None:
+        """Return the keys of a source as they are now: nothing is fetched for a question."""
+        return self._key_files.get(source, at_once=True)
 
     def aside(self, work: Callable[[], T]) -> T:
         """Do work that takes long in a thread, and wait for it."""

@@ -33,6 +33,7 @@ _COUNTERS: Final = (
 _API_COUNTERS: Final = (
     *_COUNTERS,
     ("denied", layout.ROW_DENIED, "Requests refused for the address of their client."),
+    ("unauthorized", layout.ROW_UNAUTHORIZED, "Requests refused for want of a good key or token."),
     ("invalid", layout.ROW_INVALID, "Requests refused because they are not what the API demands."),
 )
 _ROUTING_COUNTERS: Final = (

@@ -18,6 +18,7 @@ from gproxy.monitor.control import Control
 from gproxy.monitor.current import Current
 from gproxy.monitor.explain import Explainer
 from gproxy.monitor.health import Prober
+from gproxy.monitor.key_fetcher import KeyFetcher
 from gproxy.monitor.targets import targets
 from gproxy.monitor.transitions import Announcer
 from gproxy.monitor.watch import Watch
@@ -66,8 +67,9 @@ def run(context: Context) -> int:
         watchers.append(watcher)
     server.start()
     context.table.cells[layout.CONTROL_PORT] = _port(context.listeners[0])
-    current = _current(context, prober, watch)
-    endless = [prober.start(), gevent.spawn(current.follow), gevent.spawn(watch.look_for_ever)]
+    fetcher = KeyFetcher(context.table, context.settings.gproxy.run_dir)
+    current = _current(context, prober, watch, fetcher)
+    endless = [prober.start(), *map(gevent.spawn, (current.follow, watch.look_for_ever, fetcher.run_for_ever))]
     context.table.cells[layout.MONITOR_HEARTBEAT] = now_ms()
     while not stopped.wait(HEARTBEAT_S) and os.getppid() == context.master_pid:
         context.table.cells[layout.MONITOR_HEARTBEAT] = now_ms()
@@ -82,12 +84,12 @@ def _port(listener: socket.socket) -> int:
     return 0 if listener.family == socket.AF_UNIX else int(listener.getsockname()[1])
 
 
-def _current(context: Context, prober: Prober, watch: Watch) -> Current:
+def _current(context: Context, prober: Prober, watch: Watch, fetcher: KeyFetcher) -> Current:
     def check(lines: Sequence[bytes]) -> None:
         # Thousands of documents would hold the loop: a thread reads them.
         prober.follow(get_hub().threadpool.apply(targets, (lines,)))
 
-    return Current(context.table, context.settings.gproxy.run_dir / FILE_NAME, (check, watch.follow))
+    return Current(context.table, context.settings.gproxy.run_dir / FILE_NAME, (check, watch.follow, fetcher.follow))
 
 
 def _server(context: Context, prober: Prober, watch: Watch) -> WSGIServer:

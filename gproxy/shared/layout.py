@@ -107,6 +107,8 @@ SLOW_BODIES: Final = 50
 SLOW_READERS: Final = 51
 # Not a counter: 1 when the worker counts connections by address, see shared/addresses.py.
 COUNTS_ADDRESSES: Final = 63
+#: Not a counter that is told: raised by who wants the keys for tokens fetched again, read by the monitor.
+KEYS_WANTED: Final = 62
 SLOT_CELLS: Final = 64
 
 #: Every request ends in exactly one of these, so their sum is the number of requests that are over.
@@ -185,6 +187,8 @@ ROW_DIFFERED: Final = 23  # those of them that differed
 # Not counters, but they outlive the worker as well: see worker/loads.py.
 ROW_EWMA_US: Final = 24  # peak-sensitive moving average of the server's time
 ROW_EWMA_MS: Final = 25  # when it last changed (monotonic ms)
+# Counters again.
+ROW_UNAUTHORIZED: Final = 26  # of an API: refused for want of a good key or token
 ROW_CELLS: Final = 32
 
 #: Every request ends in exactly one of these, so their sum is the number of requests that are over.
@@ -209,6 +213,7 @@ ROW_COUNTER_NAMES: Final = {
 #: Those of APIs only.
 API_COUNTER_NAMES: Final = {
     "denied": ROW_DENIED,
+    "unauthorized": ROW_UNAUTHORIZED,
     "invalid": ROW_INVALID,
 }
 

@@ -115,6 +115,9 @@ def json_line(exchange: Exchange, trusted: Sequence[Network]) -> bytes:
         "server": exchange.server.name if exchange.server is not None else "",
         "request_id": exchange.request_id.decode("ascii"),
     }
+    consumer = getattr(exchange, "consumer", b"")
+    if consumer:
+        entry["consumer"] = consumer.decode("utf-8", "replace")
     if exchange.reason:
         entry["reason"] = exchange.reason
     if exchange.api is not None and exchange.api.merge is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gproxy.core.backends import Timeouts
 from gproxy.core.snapshot import Snapshot, SnapshotBuilder
-from gproxy.filters import hooks_for
+from gproxy.filters import hooks_for, load_libraries
 from gproxy.shared import layout
 from gproxy.store import snapshot_file
 from gproxy.worker.link import hub
@@ -48,6 +48,7 @@ class Current:
         try:
             # Reading and hashing megabytes would hold the loop: a thread does it.
             stored = hub.threadpool.apply(snapshot_file.read, (self._path,))
+            hub.threadpool.apply(load_libraries, (stored.lines,))
             snapshot = self._build(stored)
         except (snapshot_file.SnapshotError, KeyError, ValueError, TypeError) as error:
             log.error("cannot use the published snapshot, keeping the last one", extra={"reason": repr(error)})

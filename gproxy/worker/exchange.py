@@ -14,10 +14,13 @@ from gproxy.core.snapshot import Api
 from gproxy.worker.body import read_whole
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.forwarded import upstream_fields
+from gproxy.worker.key_wait import newer_keys
 from gproxy.worker.link import hub
 from gproxy.worker.view import View
 
 if TYPE_CHECKING:
+    from gproxy.core.jwt_keys import KeySet
+    from gproxy.core.key_source import KeySource
     from gproxy.core.limiter import Limit
     from gproxy.core.node import Node
     from gproxy.core.upgrade import Upgrade
@@ -59,6 +62,7 @@ class Exchange(View):
         "body",
         "client",
         "code",
+        "consumer",
         "deadline",
         "decoder",
         "fields",
@@ -106,6 +110,7 @@ class Exchange(View):
         self.status = 0
         self.answered = 0.0
         self.attempts: int
+        self.consumer: bytes
         self.values: tuple[bytes, ...]
         self.node: Node
         self.parts: Mapping[int, NodePart]
@@ -184,6 +189,14 @@ class Exchange(View):
         if self.whole is None:
             self.whole = read_whole(self)
         return self.whole
+
+    def keys(self, source: KeySource) -> KeySet | None:
+        """Return the keys for tokens of a source; None when there have never been any."""
+        return self.client.runtime.key_files.get(source)
+
+    def newer_keys(self, source: KeySource) -> KeySet | None:
+        """Have the keys of a source looked at again, and return them."""
+        return newer_keys(self, source)
 
     def aside(self, work: Callable[[], T]) -> T:
         """Do work that takes long in a thread, and wait for it."""

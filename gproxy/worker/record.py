@@ -13,11 +13,13 @@ from gproxy.core.errors import (
     BadUpstream,
     BodyTooLarge,
     CircuitOpen,
+    Forbidden,
     HeadTooLarge,
     NoServer,
     Overloaded,
     RequestTimeout,
     TargetTooLong,
+    Unauthorized,
     UpstreamTimeout,
 )
 from gproxy.core.histogram import bucket_of
@@ -53,7 +55,12 @@ _LIMITS = {
     TargetTooLong.code: layout.LARGE_HEADS,
     BodyTooLarge.code: layout.LARGE_BODIES,
 }
-_REFUSED = {AccessDenied.code: layout.ROW_DENIED, ValidationFailed.code: layout.ROW_INVALID}
+_REFUSED = {
+    AccessDenied.code: layout.ROW_DENIED,
+    Unauthorized.code: layout.ROW_UNAUTHORIZED,
+    Forbidden.code: layout.ROW_UNAUTHORIZED,
+    ValidationFailed.code: layout.ROW_INVALID,
+}
 #: what is the server's doing
 _SERVER_FAILURES = frozenset((BadUpstream.code, UpstreamTimeout.code, "response_broken"))
 #: what is a failure whatever the client was told: an API may have another answer for it

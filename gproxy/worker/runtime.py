@@ -30,6 +30,7 @@ from gproxy.worker.express import Express
 from gproxy.worker.gateway import Gateway
 from gproxy.worker.guard import Guard
 from gproxy.worker.health import HealthView
+from gproxy.worker.key_files import KeyFiles
 from gproxy.worker.link import hub, switch
 from gproxy.worker.loads import Loads
 from gproxy.worker.own_filters import own_filters
@@ -101,6 +102,7 @@ class Runtime:
         self.guard = Guard(context.table, context.slot)
         self.admission = Admission(context.table, context.slot)
         self.samples = SampleWriter(context.table, context.slot)
+        self.key_files = KeyFiles(context.settings.gproxy.run_dir)
         self.draining = False
         self.clients: set[Client] = set()
         self.tunnels: set[Tunnel] = set()

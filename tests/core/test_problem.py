@@ -42,7 +42,7 @@ def problems_of(kind: str, document: Any) -> list[str]:
         ("server", {"tls": "on"}, 'x.tls: must be an object, not "on"'),
         ("server", {"wieght": 1}, "x.wieght: is not a known field, did you mean weight?"),
         ("server", {"qqqq": 1}, "x.qqqq: is not a known field"),
-        ("api", {"auth": {}}, "x.auth: is not supported by this version"),
+        ("api", {"cache": {}}, "x.cache: is not supported by this version"),
         ("server", {"tls": {"verfy": True}}, "x.tls.verfy: is not a known field, did you mean verify?"),
         ("server", {"name": "a b"}, "x.name: must be 1 to 128 letters, digits or any of . _ : -"),
         ("server", {5: 1}, "x[5]: must have text as field names, not 5"),

@@ -103,3 +103,10 @@ def test_a_lookup_of_nothing() -> None:
 )
 def test_texts(value: object, expected: bytes | None) -> None:
     assert as_text(value) == expected
+
+
+def test_who_sends_a_request_is_known_once_somebody_has_found_out() -> None:
+    asked = Asked()
+    assert getter("consumer")(asked) is None
+    asked.consumer = b"acme"  # type: ignore[attr-defined]
+    assert getter("consumer")(asked) == b"acme"

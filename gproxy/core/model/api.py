@@ -14,6 +14,7 @@ from pydantic import (
 from gproxy.core import grammar, headers
 from gproxy.core.model import merge as merging
 from gproxy.core.model.answers import DefaultResponse, Redirect
+from gproxy.core.model.auth import Auth
 from gproxy.core.model.base import (
     MOST,
     HeaderEdits,
@@ -134,6 +135,7 @@ class Api(Part):
     response_headers: HeaderEdits = HeaderEdits()
     access: Access | None = None
     cors: Cors | None = None
+    auth: Auth | None = None
     rate_limit: RateLimit | None = None
     validation: Annotated[tuple[Demand, ...], Field(strict=False)] = ()
     max_concurrency: Annotated[int, Field(ge=0, le=MOST)] = 0

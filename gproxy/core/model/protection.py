@@ -55,9 +55,9 @@ def _body(text: str) -> str:
 
 
 def _limit_key(text: str) -> str:
-    if text in {"none", "client_ip"} or text.startswith(("header:", "cookie:")):
+    if text in {"none", "client_ip", "consumer"} or text.startswith(("header:", "cookie:")):
         return text if text == "none" else request_key.check(text)
-    raise ValueError(f'must be none, client_ip, header:NAME or cookie:NAME, not "{text}"')
+    raise ValueError(f'must be none, client_ip, consumer, header:NAME or cookie:NAME, not "{text}"')
 
 
 def _error_status(status: int) -> int:

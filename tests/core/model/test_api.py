@@ -21,6 +21,7 @@ def test_an_api_with_every_default() -> None:
         "response_headers": edits,
         "access": None,
         "cors": None,
+        "auth": None,
         "rate_limit": None,
         "validation": [],
         "max_concurrency": 0,

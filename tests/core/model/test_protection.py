@@ -23,7 +23,7 @@ def test_limits_with_every_default() -> None:
         ("api", {"queue": {}}, "queue is given, but max_concurrency is 0"),
         ("api", {"rate_limit": {}}, "rate_limit.rate"),
         ("api", {"rate_limit": {"rate": 0}}, "greater than or equal to 1"),
-        ("api", {"rate_limit": {"rate": 1, "key": "path"}}, "must be none, client_ip, header:NAME or cookie:NAME"),
+        ("api", {"rate_limit": {"rate": 1, "key": "path"}}, "must be none, client_ip, consumer, header:NAME"),
         ("api", {"rate_limit": {"rate": 1, "key": "header:"}}, "must name a header"),
         ("api", {"rate_limit": {"rate": 1, "key": "header:a b"}}, "must name a header"),
         ("api", {"rate_limit": {"rate": 1, "status": 200}}, "must be a registered status from 400 to 599, not 200"),
