@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -27,12 +28,21 @@ class Networks:
 
     def has(self, ip: bytes) -> bool:
         """Say whether an address is in the set; what is no address is not."""
-        try:
-            given = ipaddress.ip_address(ip.decode("latin-1"))
-        except ValueError:
+        given = _number(ip)
+        if given is None:
             return False
-        version, number = given.version, int(given)
+        version, number = given
         return any(of == version and number >> shift in numbers for (of, shift), numbers in self._by_shift.items())
+
+
+@lru_cache(maxsize=4096)
+def _number(ip: bytes) -> tuple[int, int] | None:
+    """Return version and number of an address, None when it is none; clients come again."""
+    try:
+        given = ipaddress.ip_address(ip.decode("latin-1"))
+    except ValueError:
+        return None
+    return given.version, int(given)
 
 
 def network(text: str) -> Network:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gproxy.core.http1 import split_fields
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from gproxy.core.http1 import RequestFields
     from gproxy.core.snapshot import Api
     from gproxy.worker.connection import Client
+
+#: Blocks of fields that were looked at before, since clients repeat theirs: so many, each of so many bytes at most.
+_KNOWN_BLOCKS, _KNOWN_BYTES = 1024, 2048
 
 
 class View:
@@ -37,10 +42,8 @@ class View:
 
     def field(self, name: bytes) -> bytes | None:
         """Return the first value of the request field `name` (lower case), None without one."""
-        for key, value in split_fields(self.fields.forward):
-            if key.lower() == name:
-                return value
-        return None
+        block = self.fields.forward
+        return (_known_values if len(block) <= _KNOWN_BYTES else _values)(block).get(name)
 
     def values_of(self, name: bytes) -> list[bytes]:
         """Return the values of all request fields `name` (lower case)."""
@@ -71,3 +74,11 @@ class View:
     def part(self, name: str, path: tuple[str, ...]) -> bytes | None:
         """Return nothing: only the parts of an aggregation have earlier parts."""
         return None
+
+
+def _values(block: bytes) -> Mapping[bytes, bytes]:
+    """Return the first value of each field by its name in lower case."""
+    return {name.lower(): value for name, value in reversed(split_fields(block))}
+
+
+_known_values = lru_cache(maxsize=_KNOWN_BLOCKS)(_values)

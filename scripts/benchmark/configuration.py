@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 MAX_CONNECTIONS = 6000
 
@@ -22,7 +22,8 @@ class Setup:
     backend that answers after 20 ms behind the proxies. `is_fresh` asks for proxies that did nothing yet. `speaks_tls`:
     clients speak TLS, with the certificate in the folder `certificates` of each proxy. With `parts` gproxy makes each
     answer of so many requests to the servers, while the others pass on a plain one. `is_protected`: gproxy has a rate
-    limit, circuit breakers and health checks as well, all of which let everything through.
+    limit, circuit breakers and health checks as well, all of which let everything through. `rules` of gproxy are for
+    every request: "split" are two whose conditions do not hold and a sticky half, "mirror" copies and compares.
     """
 
     apis: int = 0
@@ -31,6 +32,7 @@ class Setup:
     speaks_tls: bool = False
     parts: int = 0
     is_protected: bool = False
+    rules: str = ""
 
     @property
     def prefixes(self) -> list[str]:
@@ -152,6 +154,18 @@ bind = 127.0.0.1:0
 """
 
 
+#: What rules of gproxy are used for; the cluster that they lead to is the only one.
+RULES: Final[dict[str, list[dict[str, Any]]]] = {
+    "": [],
+    "split": [
+        {"name": "a", "cluster": "all", "when": {"all": ["$cookie_group == beta"]}},
+        {"name": "b", "cluster": "all", "when": {"any": ["$header_x_team in red, blue", "$query_v > 2"]}},
+        {"name": "c", "cluster": "all", "percent": 50, "sticky": "client_ip"},
+    ],
+    "mirror": [{"name": "a", "cluster": "all", "action": "mirror", "compare": {}}],
+}
+
+
 def gproxy_objects(servers: tuple[int, int], setup: Setup) -> str:
     """Return the servers, cluster and APIs for `gproxyctl apply` as JSON."""
     nodes = [{"cluster": "all", "attr": f"part{number}"} for number in range(1, setup.parts + 1)]
@@ -166,5 +180,6 @@ def gproxy_objects(servers: tuple[int, int], setup: Setup) -> str:
             "servers": [{"name": f"u{n}", "address": f"127.0.0.1:{port}"} for n, port in enumerate(servers, 1)],
             "clusters": [cluster],
             "apis": apis,
+            "routings": RULES[setup.rules],
         }
     )

@@ -57,6 +57,8 @@ WORKLOADS = (
     Workload("post_10k", "POST 10 KB", script=POST_10K),
     Workload("new_connection", "new connection per request", closes=True),
     Workload("protected", "small GET, limit, breaker, health check", setup=Setup(is_protected=True)),
+    Workload("split", "small GET, 3 rules (others: none)", setup=Setup(rules="split")),
+    Workload("mirrored", "small GET, copied and compared (others: plain GET)", setup=Setup(rules="mirror")),
     Workload("tls_small_get", "small GET over TLS, 64 connections", setup=Setup(speaks_tls=True)),
     Workload("tls_body_1m", "GET 1 MB over TLS", path="/1m", connections=16, setup=Setup(speaks_tls=True)),
     Workload("tls_new_connection", "new TLS connection per request", closes=True, setup=Setup(speaks_tls=True)),

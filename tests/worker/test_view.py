@@ -15,6 +15,12 @@ def test_what_a_request_says(stage: Stage) -> None:
     assert (exchange.path_names(), exchange.rest()) == ((), None)
 
 
+def test_fields_of_large_heads_are_found_as_well(stage: Stage) -> None:
+    exchange = stage.exchange(HOST + b"X-A: 1\r\nX-B: " + b"b" * 5_000 + b"\r\nx-a: 2\r\n")
+    assert (exchange.field(b"x-a"), exchange.field(b"x-c")) == (b"1", None)
+    assert exchange.field(b"x-b") == b"b" * 5_000
+
+
 @pytest.mark.parametrize(
     ("path", "target", "names", "rest"),
     [

@@ -63,9 +63,9 @@ def test_gproxy_accepts_its_settings(tmp_path: Path, speaks_tls: bool) -> None:
     assert (way_in.bind, way_in.speaks_tls) == ("127.0.0.1:9000", speaks_tls)
 
 
-@pytest.mark.parametrize("is_protected", [False, True])
-def test_gproxy_accepts_its_objects(is_protected: bool) -> None:
-    objects = json.loads(configuration.gproxy_objects(SERVERS, Setup(apis=3, is_protected=is_protected)))
+@pytest.mark.parametrize("setup", [Setup(apis=3), Setup(apis=3, is_protected=True), Setup(apis=3, rules="split")])
+def test_gproxy_accepts_its_objects(setup: Setup) -> None:
+    objects = json.loads(configuration.gproxy_objects(SERVERS, setup))
     by_name = {kind[:-1]: {one["name"]: one for one in many} for kind, many in objects.items()}
     checked = schema.check(by_name)
     assert checked.problems == []
