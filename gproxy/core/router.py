@@ -18,6 +18,7 @@ Strategy:
 """
 
 from bisect import insort
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +142,20 @@ class Router:
         """
         named = {method for methods in self._methods.values() for method in methods or ()}
         return frozenset([method for method in named if self.find(host, method, path) is not None])
+
+    def take_apart(self) -> Iterator[None]:
+        """Let go of the routes piece by piece: of ten thousand at once they would take their time. Of no use then."""
+        sites = [*self._any, *self._hosts.values(), *self._wildcards.values()]
+        self._resolved.clear()
+        for site in sites:
+            site.catch_all = site.regexes = None
+            while site.exact:
+                site.exact.popitem()
+                yield
+            nodes, site.root = [site.root] if site.root is not None else [], None
+            while nodes:
+                nodes += nodes.pop().take_apart()
+                yield
 
     def _site(self, host: str) -> tuple[Site, int]:
         """Return the site of a host entry ("" is any host), a new one if need be, and how specific it is."""

@@ -8,7 +8,7 @@ Runtime state (pools, balancer positions) lives elsewhere, keyed by the identiti
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -83,8 +83,16 @@ class Snapshot:
     endpoints: frozenset[Endpoint]
     clusters: Mapping[str, Cluster]
     clusters_of: Mapping[int, Sequence[Cluster]]
-    compiled: Mapping[bytes, Compiled | None]
+    compiled: dict[bytes, Compiled | None]
     answers_preflights: bool = False
+
+
+def take_apart(old: Snapshot) -> Iterator[None]:
+    """Let go piece by piece of a snapshot that nobody uses any more: freeing ten thousand APIs at once takes 20 ms."""
+    yield from old.router.take_apart()
+    while old.compiled:
+        old.compiled.popitem()
+        yield
 
 
 class SnapshotBuilder:

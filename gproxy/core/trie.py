@@ -57,6 +57,16 @@ class Node:
         self.untyped: Node | None = None
         self.typed: dict[Accepts, tuple[Callable[[bytes], bool], Node]] | None = None
 
+    def take_apart(self) -> "list[Node]":
+        """Let go of the places right beneath this one, and return them."""
+        found = list(self.literals.values())
+        if self.untyped is not None:
+            found.append(self.untyped)
+        if self.typed is not None:
+            found += [node for _, node in self.typed.values()]
+        self.literals, self.untyped, self.typed = {}, None, None
+        return found
+
 
 def put(entries: list[Entry] | None, entry: Entry) -> list[Entry]:
     """Put an entry in its place among those that match the same paths; None is the list not made yet."""

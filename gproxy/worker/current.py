@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gproxy.core.backends import Timeouts
-from gproxy.core.snapshot import Snapshot, SnapshotBuilder
+from gproxy.core.snapshot import Snapshot, SnapshotBuilder, take_apart
 from gproxy.filters import hooks_for, load_libraries
 from gproxy.shared import layout
 from gproxy.store import snapshot_file
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Current:
-    """Follows the PUBLISHED cell. `check` is called by the tick; loading happens in a greenlet of its own."""
+    """Follows the PUBLISHED cell. `check` is called by the tick; loading happens in a greenlet, while `is_loading`."""
 
     def __init__(self, runtime: Runtime, path: Path) -> None:
         timeouts = runtime.settings.timeouts
@@ -33,18 +33,18 @@ class Current:
         extra = [own.for_api for own in runtime.extra]
         self._hooks_for = lambda document: hooks_for(document, extra)
         self._version = 0
-        self._loading = False
+        self.is_loading = False
 
     def check(self) -> None:
         """Start loading when something newer was published."""
-        if self._runtime.cells[layout.PUBLISHED] != self._version and not self._loading:
-            self._loading = True
+        if self._runtime.cells[layout.PUBLISHED] != self._version and not self.is_loading:
+            self.is_loading = True
             self._runtime.start_soon(self._load)
 
     def _load(self) -> None:
         runtime = self._runtime
         cells, base = runtime.cells, runtime.base
-        version = cells[layout.PUBLISHED]
+        version, before = cells[layout.PUBLISHED], runtime.snapshot
         try:
             # Reading and hashing megabytes would hold the loop: a thread does it.
             stored = hub.threadpool.apply(snapshot_file.read, (self._path,))
@@ -57,10 +57,18 @@ class Current:
             cells[base + layout.RUNNING_REVISION] = snapshot.revision
             cells[base + layout.VERSION] = version
             log.info("snapshot in use", extra={"revision": snapshot.revision, "objects": len(stored.lines)})
+            if before is not None:
+                self._free(before)
         finally:
             self._version = version
-            self._loading = False
+            self.is_loading = False
             gc.enable()
+
+    def _free(self, before: Snapshot) -> None:
+        """Let go of the snapshot that was in use before, in slices."""
+        self._turns.begin()
+        for _ in take_apart(before):
+            self._turns.rest_if_due()
 
     def _build(self, stored: snapshot_file.Stored) -> Snapshot:
         """Build in slices. Nothing here makes cycles, and a full collection over it all would stall the loop."""

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gproxy.core.backends import Endpoint, Server, Timeouts, Tls
-from gproxy.core.snapshot import Api, Hooks, Snapshot, SnapshotBuilder
+from gproxy.core.snapshot import Api, Hooks, Snapshot, SnapshotBuilder, take_apart
 from tests.core.snapshot_lines import line, lines
 
 A = {"name": "a", "address": "127.0.0.1:1"}
@@ -12,6 +12,8 @@ B = {"name": "b", "address": "127.0.0.1:2"}
 BOTH = {"name": "both", "servers": ["a", "b"]}
 ALL = {"name": "all", "path": "/*", "nodes": [{"cluster": "both"}]}
 DEFAULTS = Timeouts(3, 30, 0)
+#: of every kind that the router keeps apart
+PATHS = ["/exact", "/one/*", "/{n:int}/y", "/{state:on|off}/z", "~^/re/x$"]
 
 
 def no_hooks(document: Any) -> Hooks:
@@ -267,3 +269,20 @@ def test_rules_that_come_too_late_are_not_ignored() -> None:
         builder.add(item)
     with pytest.raises(ValueError, match="rules come before APIs"):
         builder.add(line("routing", {"name": "r", "cluster": "both"}, 5))
+
+
+def test_an_old_snapshot_is_taken_apart_piece_by_piece_and_the_new_one_stays_whole() -> None:
+    apis = [ALL, *({"name": f"a{n}", "path": path, "nodes": [{"cluster": "both"}]} for n, path in enumerate(PATHS))]
+    old = build(lines([A, B], [BOTH], apis))
+    new = build(lines([A, B], [BOTH], apis), old)
+    pieces = len(list(take_apart(old)))
+    assert pieces > len(apis) + len(PATHS)
+    assert old.compiled == {}
+    assert old.router.find(b"a", b"GET", b"/one/x") is None
+    assert {api_at(new, path).name for path in (b"/exact", b"/one/x", b"/1/y", b"/on/z", b"/")} == {
+        "a0",
+        "a1",
+        "a2",
+        "a3",
+        "all",
+    }
