@@ -35,10 +35,12 @@ class Admission:
 
     def count(self, row: int, limit: Limit, key: bytes | None) -> int:
         """Count a request against the rate limit of an API; returns 0, else in how many seconds to ask again."""
-        wait_s = self._wait_s(row, limit, key)
-        if wait_s:
-            self._count_rejected(row)
-        return wait_s
+        limits = self._limits
+        wait_ns = limits.take(row, limit) if key is None else limits.take_key(row, key, limit)
+        if not wait_ns:
+            return 0
+        self._count_rejected(row)
+        return seconds(wait_ns)
 
     def ask(self, server: Server) -> GatewayError | None:
         """Return why a server cannot take a request now; None when it can: then the request has its place.
@@ -54,11 +56,11 @@ class Admission:
         room, limit = server.room, server.limit
         if room is not None and not self._take(server.row, room):
             return Full(server.row, room, f"server {server.name} has {room.most} requests in flight")
-        wait_s = self._wait_s(server.row, limit, None) if limit is not None else 0
-        if limit is None or not wait_s:
+        wait_ns = self._limits.take(server.row, limit) if limit is not None else 0
+        if limit is None or not wait_ns:
             return None
         self.leave(server)
-        return RateLimited(limit.rate, wait_s, f"max_qps of server {server.name}")
+        return RateLimited(limit.rate, seconds(wait_ns), f"max_qps of server {server.name}")
 
     def leave(self, server: Server) -> None:
         """Take back that a server was asked, because the request goes somewhere else."""
@@ -92,11 +94,6 @@ class Admission:
             action(*arguments)
         finally:
             self._give_back(row)
-
-    def _wait_s(self, row: int, limit: Limit, key: bytes | None) -> int:
-        limits = self._limits
-        wait_ns = limits.take(row, limit) if key is None else limits.take_key(row, key, limit)
-        return seconds(wait_ns) if wait_ns else 0
 
     def _take(self, row: int, room: Room) -> bool:
         """Take a place, unless others have waited for it."""
