@@ -1,5 +1,6 @@
 """An explanation as text: what was asked, the routes, the filters, and where the request would go."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -69,7 +70,7 @@ def _node(node: Document) -> Iterator[str]:
         yield f" {'->' if rule['taken'] else '  '} {rule['rule']} to cluster {rule['cluster']}: {rule['reason']}"
     yield ""
     rewritten = f"  (by {node['rewrite']})" if node["rewrite"] else ""
-    part = f"part {node['attr']}: " if node.get("attr") else ""
+    part = f"part {node['attr']} of batch {node['batch']}{_failing(node)}: " if node.get("attr") else ""
     yield f"{part}cluster {node['cluster']}, {node['policy']}: {node['method']} {node['target']}{rewritten}"
     for server in node["servers"]:
         mark = "  " if server["usable"] else " x"
@@ -79,6 +80,13 @@ def _node(node: Document) -> Iterator[str]:
         yield f" {mark} {what}, {_load(server)}{against}"
     if not node["servers"]:
         yield "    it has no servers"
+
+
+def _failing(node: Document) -> str:
+    """Say what the failure of a part means."""
+    if node["required"]:
+        return ", needed"
+    return f", {json.dumps(node['default'])} stands in" if "default" in node else ""
 
 
 def _load(state: Document) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from gevent.hub import get_hub
 
@@ -27,6 +28,9 @@ T = TypeVar("T")
 
 #: What a URL may hold as it is: all that a target may, so that escapes stay what they are.
 _SAFE = "!\"$%&'()*+,-./:;=?@[\\]^_`{|}~"
+
+#: Something in braces, as a target holds it.
+_BRACED = re.compile(rb"%7B.*?%7D")
 
 
 class BadQuestion(Exception):
@@ -57,6 +61,7 @@ class Asked(View):
         self._body = body
         self._limits = limits
         self._key_files = KeyFiles(settings.gproxy.run_dir)
+        self._parts: set[bytes] = set()
 
     @classmethod
     def of(cls, question: Mapping[str, Any], settings: Settings, limits: Limits) -> Self:
@@ -89,6 +94,21 @@ class Asked(View):
     def whole_body(self) -> bytes:
         """Return the body of the question."""
         return self._body
+
+    def part(self, name: str, path: tuple[str, ...]) -> bytes:
+        """Return a value of an earlier part, which nobody knows: its name in braces."""
+        value = f"{{{name}.{'.'.join(path)}}}".encode()
+        self._parts.add(value)
+        return value
+
+    def with_parts(self, target: bytes) -> bytes:
+        """Return a target with the names of values of earlier parts as people write them."""
+
+        def written(match: re.Match[bytes]) -> bytes:
+            value = unquote_to_bytes(match[0])
+            return value if value in self._parts else match[0]
+
+        return _BRACED.sub(written, target)
 
     def outgoing(self) -> bytes:
         """Return the field lines for the server."""

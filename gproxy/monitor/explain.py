@@ -6,6 +6,7 @@ Only what has an effect is looked at instead of done: rate limits do not count, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import time
@@ -117,8 +118,9 @@ class Explainer:
             if verdict["answer"] is not None:
                 return told | {"answer": verdict["answer"]}
         told["own_filters"] = list(self._settings.filters.extra)
-        told["nodes"] = [_node(asked, node, states) for node in api.nodes]
-        problem = next((node["problem"] for node in told["nodes"] if node["problem"] is not None), None)
+        told["nodes"] = [_node(asked, node, states) | _part(api, at) for at, node in enumerate(api.nodes)]
+        problems = (node["problem"] for node in told["nodes"] if node.get("required", True))
+        problem = next((problem for problem in problems if problem is not None), None)
         return told | {"answer": problem or {"kind": "proxied"}, "headers": asked.sent_headers()}
 
 
@@ -198,15 +200,31 @@ def _rules(asked: Asked, node: Node) -> tuple[list[dict[str, Any]], Node]:
     return told, taken
 
 
+def _method(asked: Asked, node: Node) -> bytes:
+    if node.method is None and node.attr:
+        return b"GET" if asked.method == b"HEAD" else asked.method
+    return node.method or asked.method
+
+
+def _part(api: Api, index: int) -> dict[str, Any]:
+    """Tell what the answer of a node is to the whole, where nodes make one answer together."""
+    if api.merge is None:
+        return {}
+    rule = api.merge.parts[index]
+    batch = next(number for number, batch in enumerate(api.merge.batches) if index in batch)
+    told: dict[str, Any] = {"attr": rule.name, "batch": batch, "required": rule.is_needed}
+    return told | ({"default": json.loads(rule.stand_in)} if rule.has_default else {})
+
+
 def _node(asked: Asked, node: Node, states: ServerStates) -> dict[str, Any]:
-    """Tell what is sent where."""
+    """Tell what is sent where. Values of earlier parts stand in the target by their names."""
     problem = None
     target = asked.target
     rules, node = _rules(asked, node)
     asked.node = node
     try:
         if node.rewrite is not None:
-            target = node.rewrite.target(asked)
+            target = asked.with_parts(node.rewrite.target(asked))
     except GatewayError as error:
         problem = _refused(error)
     cluster: Cluster = node.cluster
@@ -214,7 +232,7 @@ def _node(asked: Asked, node: Node, states: ServerStates) -> dict[str, Any]:
     return {
         "rules": rules,
         "cluster": cluster.name,
-        "method": (node.method or asked.method).decode("latin-1"),
+        "method": _method(asked, node).decode("latin-1"),
         "target": target.decode("latin-1"),
         "rewrite": node.rewrite.text if node.rewrite is not None else None,
         "policy": cluster.policy,

@@ -121,3 +121,13 @@ def test_routing_rules_are_shown_before_where_the_request_goes() -> None:
         "    beta to cluster v2: its conditions do not hold",
         " -> canary to cluster v2: applies",
     ]
+
+
+def test_the_parts_of_a_whole() -> None:
+    node = told()["nodes"][0] | {"servers": [], "rewrite": None, "batch": 1, "attr": "user", "required": False}
+    for more, line in (
+        ({"required": True}, "part user of batch 1, needed: cluster users, round_robin: GET /cgi?id=7"),
+        ({}, "part user of batch 1: cluster users, round_robin: GET /cgi?id=7"),
+        ({"default": [1]}, "part user of batch 1, [1] stands in: cluster users, round_robin: GET /cgi?id=7"),
+    ):
+        assert line in list(view(told(nodes=[node | more])))

@@ -171,3 +171,46 @@ def test_many_routes_are_not_all_told(explainer: Explainer, table: Table, tmp_pa
     told = explainer.explain({"url": "/a7"})
     assert told["candidates"][0]["api"] == "a7"
     assert (len(told["candidates"]), told["candidates_left_out"]) == (21, 79)
+
+
+WHOLE = [
+    {"cluster": "users", "attr": "user", "rewrite": "/users/{path.id}"},
+    {"cluster": "users", "attr": "more", "batch": 5, "rewrite": "/x/{user.a.b:c}?q={user.id}&r={query.r|%}"},
+    {"cluster": "users", "attr": "news", "method": "POST", "required": False, "default": [1]},
+]
+
+
+@pytest.fixture
+def explain_nodes(table: Table, explainer: Explainer, tmp_path: Path) -> Any:
+    """Return what explains a request to an API with these nodes."""
+
+    def explained(nodes: list[dict[str, Any]], url: str, method: str = "GET") -> Any:
+        api = {"name": "whole", "path": "/whole/{id}", "nodes": nodes}
+        snapshot_file.write(tmp_path / "snapshot", 7, "x", lines(SERVERS, CLUSTERS, [api]))
+        table.cells[layout.PUBLISHED] += 1
+        return explainer.explain({"url": url, "method": method})
+
+    return explained
+
+
+def test_the_parts_of_a_whole(explain_nodes: Any) -> None:
+    told = explain_nodes(WHOLE, "http://a.example/whole/7?r=%7Buser.x%7D", "HEAD")
+    assert [(node["attr"], node["batch"], node["required"], node.get("default")) for node in told["nodes"]] == [
+        ("user", 0, True, None),
+        ("more", 1, True, None),
+        ("news", 0, False, [1]),
+    ]
+    assert [(node["method"], node["target"]) for node in told["nodes"]] == [
+        ("GET", "/users/7"),
+        ("GET", "/x/{user.a.b:c}?q={user.id}&r=%7Buser.x%7D"),
+        ("POST", "/whole/7?r=%7Buser.x%7D"),
+    ]
+    assert told["answer"] == {"kind": "proxied"}
+
+
+@pytest.mark.parametrize(("required", "kind"), [(None, "refused"), (False, "proxied")])
+def test_what_is_missing_for_a_part(explain_nodes: Any, required: bool | None, kind: str) -> None:
+    broken = {"cluster": "users", "attr": "b", "rewrite": "/{query.none}", "required": required}
+    told = explain_nodes([WHOLE[0], broken], "http://a.example/whole/7")
+    assert [node["problem"] is None for node in told["nodes"]] == [True, False]
+    assert told["answer"]["kind"] == kind
