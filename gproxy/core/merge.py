@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
+from gproxy.core.json_check import Rest, no_rest
 from gproxy.core.json_text import NULL, Text, is_object, members, object_of, quoted
 from gproxy.core.rewrite import families
 from gproxy.core.shape import Shape
@@ -115,11 +116,11 @@ class Merge:
 
     # -- what they make ----------------------------------------------------------------------------------------
 
-    def document(self, texts: Sequence[Text]) -> bytes:
+    def document(self, texts: Sequence[Text], rest: Rest = no_rest) -> bytes:
         """Return the whole made of the JSON texts of the parts."""
         found: list[Text] = [self.opening]
         if self.flatten:
-            found.append(object_of(self._flat(texts)))
+            found.append(object_of(self._flat(texts, rest), rest))
         else:
             before = b"{"
             for rule, text in zip(self.parts, texts, strict=True):
@@ -129,12 +130,13 @@ class Merge:
         found.append(self.closing)
         return b"".join(found)
 
-    def _flat(self, texts: Sequence[Text]) -> dict[str, Text]:
+    def _flat(self, texts: Sequence[Text], rest: Rest) -> dict[str, Text]:
         """Return the members of all objects, of those with one name the last, and what is no object by its attr."""
         found: dict[str, Text] = {}
         for rule, text in zip(self.parts, texts, strict=True):
+            rest()
             if is_object(text):
-                found.update(members(text))
+                found.update(members(text, rest))
             else:
                 found[rule.name] = text
         return found

@@ -6,6 +6,7 @@ import re
 import zlib
 from typing import Final
 
+from gproxy.core.json_check import Rest, no_rest
 from gproxy.core.json_text import NULL, checked, quoted
 from gproxy.core.part_head import Kind, PartHead
 
@@ -18,7 +19,7 @@ _CHARSETS: Final = re.compile(
 _GZIP_OR_ZLIB: Final = 47
 
 
-def part_text(head: PartHead, data: bytes) -> bytes:
+def part_text(head: PartHead, data: bytes, rest: Rest = no_rest) -> bytes:
     """Return the JSON text that a body without content coding is in the whole.
 
     What says that it is JSON and is not becomes a string too. Characters that the charset (UTF-8 unless a known one is
@@ -27,12 +28,13 @@ def part_text(head: PartHead, data: bytes) -> bytes:
     if not data:
         return NULL
     if head.kind is not Kind.TEXT:
-        text = checked(
-            (data if _is_unicode(head.charset) else _decoded(data, head.charset).encode()).removeprefix(_BOM)
-        )
+        unicode = data if _is_unicode(head.charset) else _decoded(data, head.charset).encode()
+        text = checked(unicode.removeprefix(_BOM), rest)
         if text is not None:
             return text
-    return quoted(_decoded(data, head.charset))
+    string = _decoded(data, head.charset)
+    rest()
+    return quoted(string)
 
 
 def _is_unicode(charset: str) -> bool:

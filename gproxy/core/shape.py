@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from gproxy.core.json_check import Rest, no_rest
 from gproxy.core.json_text import Text, is_list, is_object, items, list_of, members, object_of
 
 
@@ -41,21 +42,22 @@ class Shape:
             shape = shape.below.setdefault(step, Shape(keeps_all))
         return shape
 
-    def apply(self, text: Text) -> Text:
+    def apply(self, text: Text, rest: Rest = no_rest) -> Text:
         """Return a valid JSON text in this shape."""
         if is_list(text):
-            return list_of([self.apply(item) if is_object(item) else item for item in items(text)])
+            return list_of([self.apply(item, rest) if is_object(item) else item for item in items(text, rest)])
+        rest()
         if not is_object(text):
             return text
         found: dict[str, Text] = {}
         value: Text
-        for name, value in members(text).items():
+        for name, value in members(text, rest).items():
             below = self.below.get(name)
             if below is None:
                 if not self.keeps_all:
                     continue
             elif is_object(value) or is_list(value):
-                value = below.apply(value)
+                value = below.apply(value, rest)
             elif not below.keeps_all:  # something deeper is wanted, and there is nothing
                 continue
             renamed = self.names.get(name)
@@ -63,4 +65,4 @@ class Shape:
                 found.setdefault(name, value)
             else:
                 found[renamed] = value
-        return object_of(found)
+        return object_of(found, rest)

@@ -15,7 +15,7 @@ from gproxy.core.errors import GatewayError
 from gproxy.core.part_head import merged
 from gproxy.worker.gathering import Gathering
 from gproxy.worker.link import hub
-from gproxy.worker.node_part import NodePart
+from gproxy.worker.node_part import NodePart, rest_for
 from gproxy.worker.respond import answer_head
 
 if TYPE_CHECKING:
@@ -96,7 +96,9 @@ class Aggregator:
         lines = _HEADS[is_complete] + merged([part.seen for part in parts], is_complete)
         if not has_all:
             lines += b"X-Gateway-Parts: %b\r\n" % gathering.told().encode("ascii")
-        body = api.merge.document([part.text for part in parts])
+        rest = rest_for(self._runtime, sum([len(part.data) for part in parts]))
+        body = api.merge.document([part.text for part in parts], rest)
+        rest()
         self._finish(exchange, answer_head(exchange, 200, lines), body)
 
     def _pass_on(self, exchange: Exchange, api: Api, part: NodePart, told: str) -> None:

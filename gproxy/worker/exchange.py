@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 #: answers that have no body whatever their head says (RFC 9110 6.4.1)
 _BODILESS = frozenset((204, 304))
+#: bodies larger than this are not copied to go out in one piece with their head
+_LARGE_BYTES = 65536
 #: fields of a request whose head could not be read
 NO_FIELDS = RequestFields(b"", b"", b"", 0, True, False, False, frozenset(), {})
 
@@ -175,10 +177,14 @@ class Exchange(View):
         if self.status >= 200 and self.status not in _BODILESS:
             persistence += b"Content-Length: %d\r\n" % len(body)
         response = head + persistence + b"\r\n"
-        if self.method != b"HEAD" and self.status not in _BODILESS:
-            response += body
-        self.sent = len(response)
-        self.client.send(response)
+        if self.method == b"HEAD" or self.status in _BODILESS:
+            body = b""
+        self.sent = len(response) + len(body)
+        if len(body) > _LARGE_BYTES:
+            self.client.send(response)
+            self.client.send(body)
+        else:
+            self.client.send(response + body)
 
     def protocol(self) -> bytes:
         """Return what the client speaks, as logs have it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gproxy.core import json_text
 from gproxy.core.errors import BadUpstream
+from gproxy.core.json_check import no_rest
 from gproxy.core.merge import BODILESS, PartRule
 from gproxy.core.part_fields import part_fields
 from gproxy.core.part_head import PartHead, part_head
@@ -14,14 +15,19 @@ from gproxy.core.part_text import part_text, uncoded
 from gproxy.core.rewrite import BadValue
 from gproxy.worker.link import hub
 from gproxy.worker.part import Part
+from gproxy.worker.turns import Turns
 
 if TYPE_CHECKING:
+    from gproxy.core.json_check import Rest
     from gproxy.core.json_text import Text
     from gproxy.core.node import Node
     from gproxy.worker.exchange import Exchange
+    from gproxy.worker.runtime import Runtime
 
 #: Coded bodies larger than this are decoded by a thread.
 _SMALL_BYTES: Final = 16_384
+#: Work on more than this is done in slices.
+_LARGE_BYTES: Final = 131_072
 
 
 class NodePart(Part):
@@ -102,18 +108,31 @@ class NodePart(Part):
 
     def _read(self, head: PartHead) -> None:
         data = self.data
+        rest = rest_for(self.client.runtime, len(data))
         if head.coding:
-            try:
-                decode = uncoded if len(data) <= _SMALL_BYTES else _uncoded_by_a_thread
-                data = decode(head.coding, data, self.most)
-            except ValueError as error:
-                raise BadUpstream("A server's answer cannot be read.", str(error)) from None
-        text = part_text(head, data)
-        self.text = text if self.rule.shape is None else self.rule.shape.apply(text)
+            data = self._uncoded(head.coding)
+            rest = rest_for(self.client.runtime, len(data))
+        text: Text = part_text(head, data, rest)
+        self.text = text if self.rule.shape is None else self.rule.shape.apply(text, rest)
         self.seen = head
         self.came = True
 
+    def _uncoded(self, coding: bytes) -> bytes:
+        """Return the body without its content coding; that of a large one is undone in a thread, beside the loop."""
+        arguments = coding, self.data, self.most
+        try:
+            if len(self.data) <= _SMALL_BYTES:
+                return uncoded(*arguments)
+            found: bytes = hub.threadpool.apply(uncoded, arguments)
+        except ValueError as error:
+            raise BadUpstream("A server's answer cannot be read.", str(error)) from None
+        return found
 
-def _uncoded_by_a_thread(coding: bytes, data: bytes, most: int) -> bytes:
-    found: bytes = hub.threadpool.apply(uncoded, (coding, data, most))
-    return found
+
+def rest_for(runtime: Runtime, size: int) -> Rest:
+    """Return what work on so many bytes does between its steps: if they are many, it lets the loop have its turn."""
+    if size <= _LARGE_BYTES:
+        return no_rest
+    turns = Turns(runtime.next_turn)
+    turns.begin()
+    return turns.rest_if_due

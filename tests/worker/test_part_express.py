@@ -164,6 +164,8 @@ def test_a_fault_of_ours_fails_the_part_alone(
 ) -> None:
     with Kitchen(stage, {"a": A, "b": after(0.01, B)}, merge={"on_failure": "partial"}) as kitchen:
         kitchen.open_connections()
-        monkeypatch.setattr("gproxy.worker.node_part.part_text", lambda head, data: b"%d" % (1 // (data != b"1")))
+        monkeypatch.setattr(
+            "gproxy.worker.node_part.part_text", lambda head, data, *rest: b"%d" % (1 // (data != b"1"))
+        )
         assert kitchen.ask().parts == ["a;status=500", "b;status=200"]
     assert "a part of a request failed" in [record.message for record in caplog.records]
