@@ -20,6 +20,12 @@ from typing import Final
 #: Asked for; the kernel caps it at net.core.somaxconn.
 BACKLOG: Final = 4096
 
+#: How much of an answer the kernel may hold that it has not sent yet.
+UNSENT_BYTES: Final = 1 << 18
+#: How long a client may take to acknowledge anything of what is on its way.
+UNACKNOWLEDGED_MS: Final = 60_000
+#: Linux, linux/tcp.h; Python names it from 3.12 on.
+_TCP_NOTSENT_LOWAT: Final = 25
 #: Linux, asm-generic/socket.h; Python does not name it.
 _SO_ATTACH_FILTER: Final = 26
 #: A classic BPF program over a TCP segment: drop those with SYN and without ACK, keep the rest.
@@ -141,6 +147,10 @@ def _bound(bind: str) -> tuple[socket.socket, object]:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             # Accepted sockets inherit it: a head and a body sent apart must not wait for a delayed ACK.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # And these: what a client does not read waits at its server, not in the memory of the kernel (4 MB each),
+            # and what it does not acknowledge is dropped, after we have closed, too.
+            sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
         if family == socket.AF_INET6:
             # [::]:80 and :80 are two binds, each showing clients under their own addresses.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -73,7 +73,11 @@ def _rest(exchange: Exchange, limit: int) -> list[bytes]:
     client, decoder, found = exchange.client, exchange.decoder, []
     pace = client.runtime.pace()
     while exchange.left:
-        data = read_piece(client, exchange.left, pace, exchange.deadline)
+        if decoder is not None and decoder.has_more:
+            client.runtime.next_turn.wait()
+            data = b""
+        else:
+            data = read_piece(client, exchange.left, pace, exchange.deadline)
         if decoder is None:
             exchange.left -= len(data)
         else:

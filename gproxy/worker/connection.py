@@ -23,7 +23,7 @@ from gproxy.shared import layout
 from gproxy.worker.crowd import CROWDED
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.exchange import NO_FIELDS, Exchange
-from gproxy.worker.link import RECV_BYTES, WOULD_BLOCK, ClientGone, Link
+from gproxy.worker.link import RECV_BYTES, WOULD_BLOCK, ClientGone, Link, unsent
 
 if TYPE_CHECKING:
     from gproxy.worker.forwarded import Origin
@@ -194,8 +194,12 @@ class Client(Link):
         return ClientGone("took no byte of the response in time")
 
     def idle_expired(self) -> None:
-        """Close a connection that was idle, or lingered, for too long."""
-        self.close()
+        """Close a connection that was idle, or lingered, for too long; what an idle client has not read is dropped."""
+        if not self.lingers and unsent(self.wire):
+            self.runtime.count(layout.SLOW_READERS)
+            self.break_off()
+        else:
+            self.close()
 
     def drain(self) -> None:
         """Make an idle connection of a draining worker end soon."""

@@ -7,8 +7,11 @@ link's `unattended` decides: idle connections notice data and closing at once, w
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import ssl
+import termios
+from array import array
 from time import monotonic
 from typing import ClassVar
 
@@ -283,6 +286,13 @@ class _WriteWait:
         self._link.deadlines.forget(self)
         self._watcher.stop()
         self._watcher.close()
+
+
+def unsent(wire: Wire) -> int:
+    """Return how many bytes the other side has not taken yet: the kernel would keep them after a close."""
+    count = array("i", [0])
+    fcntl.ioctl(wire.fileno(), termios.TIOCOUTQ, count)
+    return count[0]
 
 
 def tune(sock: socket.socket) -> None:

@@ -98,7 +98,7 @@ class Upload:
         waits = exchange.fields.expects_continue and not exchange.body
         left = exchange.left
         while left:
-            data = self._read(left, waits)
+            data = self._next_part() if decoder is not None and decoder.has_more else self._read(left, waits)
             if self._abandoned:  # in this very turn of the loop: the upstream is closed
                 return
             if waits:
@@ -116,6 +116,11 @@ class Upload:
                 self._tee.take(data)
             if data:
                 self._upstream.send(data)
+
+    def _next_part(self) -> bytes:
+        """Let others have their turn before more of what has come is decoded."""
+        self._client.runtime.next_turn.wait()
+        return b""
 
     def _read(self, left: int, waits: bool) -> bytes:
         client = self._client

@@ -20,6 +20,8 @@ def decode(*pieces: bytes) -> Result:
             rest += piece
         else:
             payload += decoder.feed(piece)
+            while decoder.has_more:
+                payload += decoder.feed(b"")
     return payload, decoder.done, decoder.rest + rest, decoder.trailers
 
 
@@ -185,3 +187,52 @@ def test_what_is_encoded_is_decoded(payloads: list[bytes], trailers: list[tuple[
     announced = frozenset(name.lower() for name, _ in trailers)
     wire = b"".join(map(chunk, payloads)) + last_chunk(trailers, announced)
     assert decode(wire) == (b"".join(payloads), True, b"", trailers)
+
+
+def test_many_chunks_are_decoded_in_parts() -> None:
+    wire = b"1\r\nx\r\n" * 2500 + b"0\r\n\r\nnext"
+    decoder, parts = ChunkedDecoder(), []
+    parts.append(decoder.feed(wire))
+    while decoder.has_more:
+        parts.append(decoder.feed(b""))
+    assert [len(part) for part in parts] == [1000, 1000, 500]
+    assert (decoder.done, decoder.rest) == (True, b"next")
+    assert decode(b"5\r\nab", b"cde\r\n" + wire)[0] == b"abcde" + b"x" * 2500
+
+
+@pytest.mark.parametrize("count", [999, 1000, 1001])
+def test_the_end_may_come_where_a_part_ends(count: int) -> None:
+    wire = b"1\r\nx\r\n" * count
+    decoder = ChunkedDecoder()
+    payload = decoder.feed(wire)
+    while decoder.has_more:
+        payload += decoder.feed(b"")
+    assert (len(payload), decoder.done) == (count, False)
+    decoder.feed(b"0\r\n\r\n")
+    assert decoder.done
+
+
+def extended(size: int, extension: int) -> bytes:
+    return b"%x;%b\r\n%b\r\n" % (size, b"e" * extension, b"x" * size)
+
+
+@pytest.mark.parametrize(
+    ("one", "count", "is_refused"),
+    [
+        (extended(1, 1000), 18, True),
+        (extended(1, 1000), 15, False),
+        (extended(1000, 1000), 200, False),
+        (extended(1, 10), 5000, False),
+        (extended(1, 40), 2000, True),
+        (b"1\r\nx\r\n", 50_000, False),
+    ],
+)
+@pytest.mark.parametrize("cut", [7, 5000, 1_000_000])
+def test_bodies_of_little_but_extensions(one: bytes, count: int, is_refused: bool, cut: int) -> None:
+    wire = one * count
+    pieces = [wire[at : at + cut] for at in range(0, len(wire), cut)]
+    if is_refused:
+        with pytest.raises(BadRequest, match="little but extensions"):
+            decode(*pieces)
+    else:
+        assert len(decode(*pieces)[0]) == count * int(one.partition(b";")[0].partition(b"\r")[0], 16)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gproxy.master.listen import ListenError, open_listener, probe
+from gproxy.master.listen import UNACKNOWLEDGED_MS, UNSENT_BYTES, ListenError, open_listener, probe
 from tests.master.running import connect
 
 
@@ -27,6 +27,8 @@ def test_a_bind_is_listened_on_and_tells_its_real_address(bind: str, family: soc
     with connect(address):
         accepted, _ = listener.socket.accept()
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert accepted.getsockopt(socket.IPPROTO_TCP, 25) == UNSENT_BYTES
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNACKNOWLEDGED_MS
         accepted.close()
     listener.close()
     with pytest.raises(ConnectionRefusedError):

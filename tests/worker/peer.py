@@ -119,6 +119,8 @@ class Peer:
             while not decoder.done:
                 assert self._buffer or self._fill(), "ended within the chunked body"
                 payload += decoder.feed(self._cut(len(self._buffer)))
+                while decoder.has_more:
+                    payload += decoder.feed(b"")
         self._buffer += decoder.rest
         return bytes(payload), decoder.trailers
 

@@ -1,3 +1,4 @@
+import contextlib
 import select
 import socket
 import ssl
@@ -8,7 +9,7 @@ import pytest
 from greenlet import greenlet
 
 from gproxy.worker.deadlines import TICK_S, Deadlines
-from gproxy.worker.link import Link, LinkBroken, hub, tune
+from gproxy.worker.link import Link, LinkBroken, hub, tune, unsent
 from tests.worker.peer import Peer, eventually, settled
 
 BIG = bytes(range(256)) * 40_000  # more than any socket buffer takes
@@ -327,3 +328,16 @@ def test_sockets_are_tuned() -> None:
         tune(sock)
         assert sock.getblocking() is False
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_what_the_other_side_has_not_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+        with near, far:
+            assert unsent(near) == 0
+            near.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while near.send(b"x" * 65536):
+                    pass
+            assert unsent(near) > 0

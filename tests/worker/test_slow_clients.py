@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import gevent
+import gevent.socket
 import pytest
 
 from gproxy.shared import layout
@@ -119,3 +120,29 @@ def test_large_ones_are_counted(
     peer.send(request_)
     peer.rest()
     assert stage.cell(counter) == 1
+
+
+def test_what_an_idle_client_has_not_read_is_dropped_with_it(staged: Callable[..., Stage]) -> None:
+    """A whole answer fits into the kernel: the connection is idle, and nothing is waited for."""
+    stage = staged(timeouts={"client_idle_s": 0.2})
+    with Backend(answers(response(b"x" * 100_000))) as backend:
+        stage.proxy_to(backend)
+        peer = Peer(gevent.socket.socket())
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.sock.connect(stage.listener.getsockname())
+        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        eventually(lambda: stage.cell(layout.SLOW_READERS) == 1)
+        with pytest.raises(ConnectionResetError):
+            peer.rest()
+        peer.close()
+
+
+def test_who_has_read_all_of_it_is_closed_quietly(staged: Callable[..., Stage]) -> None:
+    stage = staged(timeouts={"client_idle_s": 0.2})
+    with Backend(answers(response())) as backend:
+        stage.proxy_to(backend)
+        peer = stage.connect()
+        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert peer.message()[1] == b"ok"
+        assert peer.rest() == b""
+    assert stage.cell(layout.SLOW_READERS) == 0
