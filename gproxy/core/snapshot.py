@@ -47,10 +47,10 @@ class Hooks(NamedTuple):
 class Api:
     """What callers see, ready to serve. `total_s` is final, 0 means no limit. `row` as in Server.
 
-    `after` are the hooks of answers that come from no server; those of a server's are with the node. `merge` says how
-    the nodes make one answer, None when there is one node whose answer passes as it is. `express` is the node of an API
-    whose requests may take the short way (worker/express.py), because they wait for nothing but the answer of one
-    server. It is None for all others.
+    `after` are the hooks of answers that come from no server, `taps` listen in on what nodes make together; those of a
+    server's answers are with the node. `merge` says how nodes do that, None when one node's answer passes as it is.
+    `express` is the node of an API whose requests may take the short way (worker/express.py), because they wait for
+    nothing but the answer of one server. It is None where they may have to wait for anything more.
     `preflighted` is the API as it meets preflights of the requests that it takes, None when it leaves them to others.
     """
 
@@ -60,6 +60,7 @@ class Api:
     path: Pattern
     nodes: tuple[Node, ...]
     merge: Merge | None
+    taps: tuple[OpenTap, ...]
     express: Node | None
     room: Room | None
     breaker: Breaker | None
@@ -199,7 +200,7 @@ class SnapshotBuilder:
             preserve_host=document["preserve_host"],
             rewrite=Rewrite.compile(rewrite) if rewrite else None,
             after=hooks.after if merge is None else (),
-            taps=hooks.taps,
+            taps=hooks.taps if merge is None else (),
             is_free=room is None and breaker is None and merge is None,
         )
         nodes = tuple(self._node(document, at, terms, merge) for at in range(len(document["nodes"])))
@@ -212,6 +213,7 @@ class SnapshotBuilder:
             path=path,
             nodes=nodes,
             merge=merge,
+            taps=hooks.taps,
             express=nodes[0] if is_express else None,
             room=room,
             breaker=breaker,

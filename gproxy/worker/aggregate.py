@@ -7,16 +7,19 @@ other parts, and a client that leaves ends them all.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gproxy.core.errors import GatewayError
+from gproxy.core.http1 import parse_response_head
 from gproxy.core.part_head import merged
 from gproxy.worker.gathering import Gathering
 from gproxy.worker.link import hub
 from gproxy.worker.node_part import NodePart, rest_for
 from gproxy.worker.respond import answer_head
+from gproxy.worker.tap import open_taps
 
 if TYPE_CHECKING:
     from gproxy.core.snapshot import Api
@@ -99,7 +102,7 @@ class Aggregator:
         rest = rest_for(self._runtime, sum([len(part.data) for part in parts]))
         body = api.merge.document([part.text for part in parts], rest)
         rest()
-        self._finish(exchange, answer_head(exchange, 200, lines), body)
+        self._finish(exchange, api, answer_head(exchange, 200, lines), body)
 
     def _pass_on(self, exchange: Exchange, api: Api, part: NodePart, told: str) -> None:
         """Answer with the failure of a part: the server's own answer as it came, else raise what went wrong."""
@@ -110,12 +113,24 @@ class Aggregator:
         for after in api.after:
             head = after(exchange, head)
         exchange.status = part.status
-        self._finish(exchange, head, part.data)
+        self._finish(exchange, api, head, part.data)
 
-    def _finish(self, exchange: Exchange, head: bytes, body: bytes) -> None:
+    def _finish(self, exchange: Exchange, api: Api, head: bytes, body: bytes) -> None:
+        """Send the answer, while those listen in who want to."""
         if self._runtime.draining:
             exchange.keeps_alive = False
-        exchange.respond(head, body)
+        if not api.taps:
+            exchange.respond(head, body)
+            return
+        parsed = parse_response_head(b"%bContent-Length: %d\r\n" % (head, len(body)), sys.maxsize)
+        taps = open_taps(exchange, parsed, api.taps)
+        try:
+            exchange.respond(head, body)
+        except BaseException:
+            taps.abandon()
+            raise
+        taps.feed(b"" if exchange.method == b"HEAD" else body)
+        taps.end()
 
 
 def _lines(exchange: Exchange) -> tuple[bytes, bytes]:

@@ -13,6 +13,7 @@ from gproxy.core.http1 import ResponseHead
 from gproxy.filters.base import Tap
 
 if TYPE_CHECKING:
+    from gproxy.core.node import OpenTap
     from gproxy.worker.exchange import Exchange
 
 
@@ -40,7 +41,7 @@ class Taps:
             tap.abandon()
 
 
-def open_taps(exchange: Exchange, head: ResponseHead) -> Taps:
-    """Return the taps that this response has."""
-    opened = (open_tap(exchange, head) for open_tap in exchange.node.taps)
+def open_taps(exchange: Exchange, head: ResponseHead, openers: Sequence[OpenTap] | None = None) -> Taps:
+    """Return the taps that this response has: by these openers, or those of its node."""
+    opened = (open_tap(exchange, head) for open_tap in (exchange.node.taps if openers is None else openers))
     return Taps([tap for tap in opened if tap is not None])

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from scripts.benchmark import slow_backend
@@ -108,15 +109,16 @@ def test_parts_are_counted_and_told_by_several_workers(tmp_path: Path) -> None:
     answer = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"id": 7}'
     with ScriptedBackend([answer]) as one, ScriptedBackend([answer]) as two, ScriptedBackend([answer]) as three:
         whole = documents([one.address, two.address, three.address])
-        with Gateway(tmp_path, whole, {"gproxy": {"workers": 2}}) as gateway:
+        with Gateway(tmp_path, whole, {"gproxy": {"workers": 2, "http2": "all"}}) as gateway:
             for _ in range(10):
                 with gateway.client() as client:
                     parts = client.get("/batches").json()
                 assert parts == {"part0": {"id": 7}, "part1": {"id": 7}, "part2": {"id": 7}}
-            entry = gateway.access_entry
-            with gateway.client() as client:
-                client.get("/batches?once")
-            logged = entry("/batches?once")
+            host, port = gateway.address
+            with httpx.Client(http1=False, http2=True) as client:
+                assert client.get(f"http://{host}:{port}/batches?once").json() == parts
+            logged = gateway.access_entry("/batches?once")
+            assert logged["protocol"] == "HTTP/2"
             assert [(part["attr"], part["server"], part["status"]) for part in logged["parts"]] == [
                 (f"part{at}", f"s{at}", 200) for at in range(3)
             ]

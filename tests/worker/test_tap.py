@@ -112,3 +112,40 @@ def test_a_client_that_leaves_ends_the_listening(stage: Stage, listening: Callab
         client.close()
         eventually(lambda: ear.heard)
     assert ear.heard == [(200, b"he", "broken")]
+
+
+NODES = [{"cluster": "c", "attr": "a"}, {"cluster": "c", "attr": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("request_", "wire", "status", "body"),
+    [
+        (GET, response(b"1"), 200, b'{"a":1,"b":1}'),
+        (GET, b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno", 404, b"no"),
+        (GET.replace(b"GET", b"HEAD"), response(b"1"), 200, b""),
+    ],
+)
+def test_of_an_aggregation_the_whole_is_heard(
+    stage: Stage, listening: Callable[..., Listening], request_: bytes, wire: bytes, status: int, body: bytes
+) -> None:
+    ear = listening()
+    with Backend(answers(wire)) as backend:
+        stage.proxy_to(backend, nodes=NODES)
+        with stage.connect() as client:
+            client.send(request_)
+            client.head()
+            eventually(lambda: ear.heard)
+    assert ear.heard == [(status, body, "whole")]
+
+
+def test_nothing_is_heard_of_a_whole_that_nobody_takes(stage: Stage, listening: Callable[..., Listening]) -> None:
+    ear = listening()
+    large = response(b'"%b"' % (b"x" * 8_000_000))
+    with Backend(answers(large)) as backend:
+        stage.proxy_to(backend, nodes=NODES)
+        with stage.connect() as client:
+            client.send(GET)
+            client.head()
+            client.reset()
+            eventually(lambda: ear.heard)
+    assert ear.heard == [(200, b"", "broken")]
