@@ -90,8 +90,8 @@ RESENDS: Final = 22
 REFUSED_CONNECTIONS: Final = 23
 LOG_DROPPED: Final = 24
 TUNNELS: Final = 44
-HTTP2_CONNECTIONS: Final = 45
-HTTP2_ABUSE: Final = 46  # connections that were ended because they only kept us busy
+HTTP2_CONNECTIONS: Final = 38
+HTTP2_ABUSE: Final = 39  # connections that were ended because they only kept us busy
 # TLS with clients.
 HANDSHAKES: Final = 40
 RESUMED: Final = 41  # those of them that took an earlier session up again
