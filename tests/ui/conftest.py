@@ -43,7 +43,7 @@ class Place:
     backends: tuple[EchoBackend, EchoBackend]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("place")
     with EchoBackend() as one, EchoBackend() as two:
@@ -56,7 +56,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             yield Place(gateway, admin, (one, two))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     assert CHROMIUM is not None, "these tests need Chromium: apt-get install chromium"
     with sync_playwright() as playwright:
@@ -65,7 +65,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in(place: Place, browser: Browser) -> Iterator[BrowserContext]:
     """A browser in which the first user has logged in and chosen a password."""
     context = browser.new_context(
