@@ -1,8 +1,9 @@
 """What README sections show: an example that is applied, command lines, and what they print.
 
-A section that takes part begins its first session with `gproxyctl apply -f conf/examples/...`. Its commands are then
-run in order against one gateway, in front of the two services of the demonstration, and must print what is shown:
-`...` stands for any lines, and dates, ids and ages may differ. Known commands: curl (see `Curl`), gproxyctl, sleep.
+A section that takes part begins its first session with `gproxyctl apply -f conf/examples/...`, and may go on with other
+examples. Its commands are run in order against one gateway, in front of the two services of the demonstration, and
+must print what is shown: `...` stands for any lines, and dates, ids and ages may differ. Known commands: curl,
+gproxyctl, sleep.
 """
 
 from __future__ import annotations
@@ -43,9 +44,8 @@ def sections(text: str) -> dict[str, list[Step]]:
     found: dict[str, list[Step]] = {}
     for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         title, _, body = section.partition("\n")
-        steps = [
-            step for block in re.findall(r"^```\n(.*?)^```", body, re.MULTILINE | re.DOTALL) for step in _steps(block)
-        ]
+        blocks = re.findall(r"^```(\w*)\n(.*?)^```", body, re.MULTILINE | re.DOTALL)
+        steps = [step for language, block in blocks if not language for step in _steps(block)]
         if steps and steps[0].command[:3] == _APPLY:
             found[title] = steps
     return found
@@ -67,9 +67,9 @@ def _steps(block: str) -> Iterator[Step]:
         yield step
 
 
-def example_of(steps: Sequence[Step]) -> Path:
-    """Return the configuration that a section applies first."""
-    return PROJECT / steps[0].command[3]
+def example_of(step: Step) -> Path | None:
+    """Return the configuration that a step applies, None when it does something else."""
+    return PROJECT / step.command[3] if step.command[:3] == _APPLY else None
 
 
 def is_shown(said: str, shown: Sequence[str]) -> bool:

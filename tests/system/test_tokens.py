@@ -53,9 +53,9 @@ def keys() -> Iterator[KeyServer]:
     server.stop()
 
 
-def config(echo: EchoBackend, url: str) -> Any:
+def config(echo: EchoBackend, url: str, **api: Any) -> Any:
     jwt = {"algorithms": ["ES256"], "jwks_url": url, "headers": {"X-Role": "role"}}
-    return documents({"echo": echo.address}, api={"auth": {"jwt": jwt}})
+    return documents({"echo": echo.address}, api={"auth": {"jwt": jwt}, **api})
 
 
 def status(gateway: Gateway, token: str) -> int:
@@ -99,3 +99,9 @@ def test_a_token_that_is_signed_with_a_new_key(tmp_path: Path, keys: KeyServer) 
         eventually(lambda: status(gateway, two.token()) == 200, within_s=20)
         assert keys.asked == 2
         assert b'"2"' in file.read_bytes()
+        # Where there have never been any keys nobody can be told from anybody else.
+        gateway.apply(config(echo, "http://127.0.0.1:1/never", timeouts={"total_s": 0.2}))
+        eventually(lambda: status(gateway, one.token()) == 503)
+        with gateway.client() as client:
+            answer = client.get("/", headers=f"Authorization: Bearer {one.token()}\r\n")
+            assert (answer.status, answer.json()["code"]) == (503, "keys_unavailable")
