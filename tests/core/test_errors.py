@@ -40,7 +40,7 @@ def test_every_status_has_a_standard_title(kind: type[GatewayError]) -> None:
 
 def test_who_is_told_to_ask_again() -> None:
     told = {kind.code for kind in FAMILY if kind.retry_after_s}
-    assert told == {"no_server", "no_configuration", "overloaded"}
+    assert told == {"no_server", "no_configuration", "overloaded", "keys_unavailable"}
 
 
 def test_codes_are_unique() -> None:

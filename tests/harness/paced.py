@@ -12,9 +12,13 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the requests: (number, status, seconds it took) of each."""
+    """What became of the requests: (number, status, seconds it took) of each.
+
+    `lasted_s` is how long the whole took: longer than planned where the machine could not keep the pace.
+    """
 
     answers: list[tuple[int, int, float]] = field(default_factory=list)
+    lasted_s: float = 0.0
 
     def count(self, status: int) -> int:
         """Return how many answers had this status."""
@@ -65,3 +69,4 @@ async def _run(
         await writer.wait_closed()
 
     await asyncio.gather(*(work(number, *stream) for number, stream in enumerate(streams)))
+    outcome.lasted_s = max(seconds, clock() - start)

@@ -77,7 +77,7 @@ def gateway(
         own = dict(configuration["apis"][1], name="own", hosts=["own.test"], timeouts={"response_s": 0.2})
         configuration["apis"].append(own)
         folder = tmp_path_factory.mktemp("deadlines")
-        with Gateway(folder, configuration, {"timeouts": TIMEOUTS}) as gateway:
+        with Gateway(folder, configuration, {"timeouts": TIMEOUTS, "limits": {"slowest_bytes_per_s": 1}}) as gateway:
             yield gateway
 
 
