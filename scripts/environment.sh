@@ -1,4 +1,4 @@
-# Sourced by the other scripts. ensure_environment [test]: make .venv hold the project and what it needs.
+# Sourced by the other scripts. ensure_environment [test|fuzz]: make .venv hold the project and what it needs.
 # Takes no time when nothing changed since the last call.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -45,14 +45,15 @@ ensure_chromium() {
 }
 
 ensure_environment() {
-    local extra=${1:-} stamp state
+    local extra=${1:-} holders holder state
     exec 9>.venv.lock
     command -v flock >/dev/null && flock 9 # two scripts started at once install once
     .venv/bin/python -c 'import pip' 2>/dev/null || { say "Creating the virtual environment .venv ..."; create_venv; }
     # An environment knows its own path, so a moved checkout counts as changed.
     state="$(cat setup.py gproxy/__init__.py web/package*.json | sha256sum) $PWD $(.venv/bin/python -V)"
-    for stamp in ".venv/.installed-${extra:-run}" .venv/.installed-test; do
-        if [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then
+    case "$extra" in "") holders="run test fuzz" ;; test) holders="test fuzz" ;; *) holders=$extra ;; esac
+    for holder in $holders; do
+        if [ "$(cat ".venv/.installed-$holder" 2>/dev/null)" = "$state" ]; then
             exec 9>&-
             return
         fi
