@@ -45,7 +45,8 @@ class Context:
 
     `slot` is the worker's row in `table` (`NO_SLOT` for sync and monitor). `listeners` are non-blocking
     listening sockets: the public ones for a worker (in the order of `entrances`), the control one for the monitor, none
-    for sync. `tls` is None when no address speaks TLS. A child leaves when `os.getppid()` is no longer `master_pid`.
+    for sync, which gets their `addresses` instead, as binds with their real ports. `tls` is None when no address speaks
+    TLS. A child leaves when `os.getppid()` is no longer `master_pid`.
     """
 
     settings: Settings
@@ -54,3 +55,4 @@ class Context:
     listeners: tuple[socket.socket, ...]
     master_pid: int
     tls: TlsShare | None = None
+    addresses: tuple[str, ...] = ()

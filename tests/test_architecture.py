@@ -48,6 +48,7 @@ MAY_IMPORT = {
         "gproxy.settings",
         "gproxy.logs",
         "gproxy.role",
+        "gproxy.entrances",
     ),
     "gproxy.monitor": (
         *("gproxy.shared", "gproxy.core", "gproxy.settings", "gproxy.logs", "gproxy.role"),

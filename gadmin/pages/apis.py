@@ -1,10 +1,18 @@
-"""The pages of APIs: besides the common ones, a request to begin with when one asks what would become of it."""
+"""The pages of APIs: besides the common ones, a request to begin with, for explaining it or for sending it."""
 
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from flask import render_template, request
+from werkzeug.exceptions import NotFound
+
+from gadmin.accounts.roles import Role
+from gadmin.pages import try_it
+from gadmin.pages.explain import METHODS
 from gadmin.pages.object_pages import object_pages
+from gadmin.security.guard import needs
+from gadmin.services import services
 from gproxy.store.base import Stored
 
 #: What stands for a variable of a path, by its type.
@@ -32,3 +40,25 @@ def _more(stored: Stored) -> Mapping[str, Any]:
 
 
 blueprint: Final = object_pages("api", _more)
+
+
+@blueprint.route("/<name>/try", methods=["GET", "POST"])
+@needs(Role.EDITOR)
+def try_it_out(name: str) -> str | tuple[str, int]:
+    """Show a request that the API is meant for; send it through a node when that is asked for, and show the answer."""
+    stored = services().configuration.get("api", name)
+    if stored is None:
+        raise NotFound(f"There is no API {name}.")
+    given = dict.fromkeys(try_it.FIELDS, "") | sample(stored.document)
+    shown, problem = None, ""
+    if request.method == "POST":
+        given |= {key: request.form.get(key, "") for key in try_it.FIELDS}
+        try:
+            shown = try_it.tried(given)
+        except try_it.FAILURES as error:
+            problem = str(error)
+    nodes = [node.id for node in try_it.nodes()]
+    page = render_template(
+        "apis/try.html", stored=stored, given=given, methods=METHODS, nodes=nodes, shown=shown, problem=problem
+    )
+    return (page, 422) if problem else page

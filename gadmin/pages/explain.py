@@ -6,6 +6,7 @@ from flask import Blueprint, render_template, request
 
 from gadmin.accounts.roles import Role
 from gadmin.fleet.fleet import UnknownNode
+from gadmin.pages.header_lines import header_fields
 from gadmin.security.guard import needs
 from gadmin.services import services
 from gproxy.ctl.explain_view import view
@@ -46,17 +47,10 @@ def index() -> str | tuple[str, int]:
 
 def _question(given: dict[str, str]) -> dict[str, Any]:
     """Return what the node is asked. Raises ValueError for a header that is none."""
-    headers = []
-    for line in given["headers"].splitlines():
-        name, colon, value = line.partition(":")
-        if line.strip():
-            if not colon or not name.strip():
-                raise ValueError(f"{line}: a header field is 'Name: value'")
-            headers.append([name.strip(), value.strip()])
     return {
         "method": given["method"] or "GET",
         "url": given["url"].strip(),
-        "headers": headers,
+        "headers": header_fields(given["headers"]),
         "body": given["body"],
         "client_ip": given["client_ip"].strip() or "127.0.0.1",
     }

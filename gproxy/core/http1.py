@@ -46,6 +46,7 @@ FORWARDED_BY_OTHERS = frozenset(
 CLAIMS = FORWARDED_BY_OTHERS | frozenset(
     (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-request-id", b"x-real-ip")
     + (b"client-cert", b"client-cert-chain", b"x-client-cert-subject", b"x-client-cert-fingerprint")
+    + (b"x-gateway-inspect",)
 )
 #: never passed on, whoever says it: names that CGI and WSGI servers take for claims, since they know no difference
 #: between "-" and "_", and what they take for the setting of a proxy (CVE-2016-5385)

@@ -20,7 +20,7 @@ def nodes(arguments: argparse.Namespace, url: str) -> None:
     with open_store(url, access=arguments.access) as store:
         found = store.registry.nodes()
     if arguments.format:
-        print(files.render({"nodes": [node.document() for node in found]}, arguments.format), end="")
+        print(files.render({"nodes": [node.told() for node in found]}, arguments.format), end="")
     elif found:
         print("\n".join(table(found, now_ms())))
     else:

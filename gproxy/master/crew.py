@@ -44,6 +44,7 @@ class Place:
     settings: Settings
     listeners: tuple[socket.socket, ...] = ()
     tls: TlsShare | None = None
+    addresses: tuple[str, ...] = ()
     child: Child | None = None
     failures: int = 0
     not_before_s: float = 0.0
@@ -142,7 +143,7 @@ class Crew:
             self._table.claim(slot)
         else:
             self._table.cells[_SIDE_HEARTBEATS[place.role]] = 0
-        context = Context(place.settings, self._table, slot, place.listeners, os.getpid(), place.tls)
+        context = Context(place.settings, self._table, slot, place.listeners, os.getpid(), place.tls, place.addresses)
         try:
             pid = fork(place.role, self._roles[place.role], context, lambda: self._become_child(place.listeners))
         except OSError as error:

@@ -84,6 +84,10 @@ class Generation:
         """Return each listener with the key of the section that asks for it."""
         return list(zip((key for key, _ in _wanted(self.settings)), self.all_listeners(), strict=True))
 
+    def addresses(self) -> tuple[str, ...]:
+        """Return the public addresses as binds, with the ports that were really given."""
+        return tuple(listener.address for listener in self.listeners)
+
     def all_listeners(self) -> list[Listener]:
         """Return the public listeners and the control one."""
         return [*self.listeners, self.control]

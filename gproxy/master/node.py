@@ -147,8 +147,11 @@ class Node:
         """Make places for sync and monitor if they are wanted and earlier ones are gone: there is one of each."""
         if self._wants_sides and not self.sides and self.sides_are_gone():
             settings, tls = self.generation.settings, self.generation.tls
-            control = (self.generation.control.socket,)
-            self.sides = [Place(SYNC, settings, tls=tls), Place(MONITOR, settings, control, tls)]
+            control, addresses = (self.generation.control.socket,), self.generation.addresses()
+            self.sides = [
+                Place(SYNC, settings, tls=tls, addresses=addresses),
+                Place(MONITOR, settings, control, tls),
+            ]
             self.crew.places[:0] = self.sides  # started first: workers wait for what sync finds
 
     def remove_sides(self, now_s: float) -> None:
@@ -164,6 +167,8 @@ class Node:
             side.settings, side.tls = self.generation.settings, self.generation.tls
             if side.role == MONITOR:
                 side.listeners = (self.generation.control.socket,)
+            else:
+                side.addresses = self.generation.addresses()
             if side.child:
                 self.crew.dismiss(side.child, signal.SIGTERM, now_s + SIDE_LEAVE_S)
 
@@ -203,7 +208,7 @@ class Node:
         log.info(
             what,
             extra={
-                "addresses": ",".join(listener.address for listener in generation.listeners),
+                "addresses": ",".join(generation.addresses()),
                 "pid": os.getpid(),
                 "workers": len(generation.workers),
                 "control": generation.control.address,
@@ -214,7 +219,7 @@ class Node:
 
     def say_ready(self) -> None:
         """Tell the service manager that the node serves: with new settings, or with the old ones as before."""
-        addresses = ", ".join(listener.address for listener in self.generation.listeners)
+        addresses = ", ".join(self.generation.addresses())
         self.notifier.ready(f"{len(self.generation.workers)} workers serve {addresses}")
 
 

@@ -76,11 +76,11 @@ class Asked(View):
             raise BadQuestion("method, url, body and client_ip are texts")
         if not isinstance(headers, list) or not all(_is_pair(pair) for pair in headers):
             raise BadQuestion("headers is a list of [name, value] pairs")
-        parts = urlsplit(str(url))
-        target = quote(str(url)[str(url).find(parts.netloc) + len(parts.netloc) :] if parts.netloc else str(url), _SAFE)
+        netloc = urlsplit(str(url)).netloc
+        target = quote(str(url).partition(f"//{netloc}")[2] if netloc else str(url), _SAFE)
         lines = [f"{name}: {value}" for name, value in headers]
         if not any(name.lower() == "host" for name, _ in headers):
-            lines.insert(0, f"Host: {parts.netloc.rpartition('@')[2] or 'localhost'}")
+            lines.insert(0, f"Host: {netloc.rpartition('@')[2] or 'localhost'}")
         if body:
             lines.append(f"Content-Length: {len(body.encode())}")
         block = "".join(line + "\r\n" for line in lines).encode("latin-1", "replace")

@@ -32,7 +32,8 @@ class Node:
 
     `control` is the address of its control endpoint, `revision` the one that it has published to its workers.
     `demand` is how many requests a second it gets for each API whose limit all nodes share, `open_ms` for how long from
-    then on its circuits are open that it shares, by server.
+    then on its circuits are open that it shares, by server. `addresses` are URLs at which it takes requests, the
+    `inspection_key` is for requests that ask who answered them (core/inspection.py).
     """
 
     id: str
@@ -47,6 +48,8 @@ class Node:
     demand: Mapping[str, float] = field(default_factory=dict)
     open_ms: Mapping[str, int] = field(default_factory=dict)
     has_left: bool = False
+    addresses: tuple[str, ...] = ()
+    inspection_key: str = field(default="", repr=False)
 
     def behind(self, revision: int) -> list[RunningWorker]:
         """Return the workers that take requests, or will, and do not run this revision or a later one."""
@@ -60,6 +63,10 @@ class Node:
         """Return the record as JSON has it."""
         return asdict(self)
 
+    def told(self) -> dict[str, Any]:
+        """Return the same for whoever looks: without what is secret."""
+        return {name: value for name, value in self.document().items() if name != "inspection_key"}
+
     @classmethod
     def of(cls, document: Any) -> Self | None:
         """Return the node of a record, None when it is not one; fields of newer versions do not matter."""
@@ -68,7 +75,7 @@ class Node:
             workers = tuple(
                 RunningWorker(*(worker[name] for name in RunningWorker.__slots__)) for worker in document["workers"]
             )
-            return cls(**{**known, "workers": workers})
+            return cls(**{**known, "workers": workers, "addresses": tuple(known.get("addresses", ()))})
         except (TypeError, KeyError):
             return None
 

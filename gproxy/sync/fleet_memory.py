@@ -42,7 +42,7 @@ class FleetMemory:
         self._written_s, self._written = now_s, known
         fresh = self._file.with_suffix(".new")
         try:
-            fresh.write_text(json.dumps([node.document() for node in known]), encoding="utf-8")
+            fresh.write_text(json.dumps([node.told() for node in known]), encoding="utf-8")
             fresh.replace(self._file)
         except OSError as error:
             log.debug("cannot remember the other nodes", extra={"file": str(self._file), "reason": error.strerror})

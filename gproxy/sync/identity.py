@@ -4,9 +4,11 @@ import logging
 import re
 import secrets
 import socket
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from gproxy.entrances import entrances
 from gproxy.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,20 @@ def control_address(settings: Settings, port: int) -> str:
     if bind.startswith("unix:"):
         return bind
     host, _, given = bind.rpartition(":")
-    if host in ("", "0.0.0.0", "[::]"):
-        host = socket.gethostname()
-    return f"{host}:{port or given}"
+    return f"{_reachable(host)}:{port or given}"
+
+
+def public_addresses(settings: Settings, bound: Sequence[str]) -> Iterator[str]:
+    """Yield URLs at which others can send requests to this node; `bound` are the real addresses of its entrances.
+
+    Left out are unix sockets, addresses that only redirect, and those where a PROXY header is expected.
+    """
+    for entrance, address in zip(entrances(settings), bound, strict=False):
+        if not (address.startswith("unix:") or entrance.redirects or entrance.announces):
+            host, _, port = address.rpartition(":")
+            yield f"{'https' if entrance.speaks_tls else 'http'}://{_reachable(host)}:{port}"
+
+
+def _reachable(host: str) -> str:
+    """Return the host of a bind as others reach it."""
+    return socket.gethostname() if host in ("", "0.0.0.0", "[::]") else host

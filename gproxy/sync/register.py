@@ -6,6 +6,7 @@ import socket
 from typing import Final
 
 import gproxy
+from gproxy.core.inspection import key_of
 from gproxy.role import Context
 from gproxy.shared import layout
 from gproxy.shared.table import Table
@@ -13,7 +14,7 @@ from gproxy.store.base import StoreError
 from gproxy.store.nodes import TTL_S, Node, Registry, RunningWorker, now_ms
 from gproxy.sync.complaint import Complaint
 from gproxy.sync.fleet import Facts
-from gproxy.sync.identity import control_address, node_id
+from gproxy.sync.identity import control_address, node_id, public_addresses
 
 #: How often a record is renewed: twice may fail before the node is missed.
 RENEW_S: Final = TTL_S / 3
@@ -31,6 +32,8 @@ class Registrar:
         self._table = context.table
         self._pid = context.master_pid
         self._host = socket.gethostname()
+        self._addresses = tuple(public_addresses(context.settings, context.addresses))
+        self._inspection_key = key_of(context.table.cells[layout.HEADER_SECRET])
         self._started_ms = now_ms()
         self.id = node_id(context.settings.node.id, context.settings.gproxy.run_dir)
         self._told: object = None
@@ -82,6 +85,8 @@ class Registrar:
             workers=running(self._table),
             demand=facts.demand,
             open_ms={name: left_us // 1000 for name, left_us in facts.open_us.items()},
+            addresses=self._addresses,
+            inspection_key=self._inspection_key,
         )
 
 

@@ -10,10 +10,12 @@ from gproxy.core.backends import Server
 from gproxy.core.chunked import ChunkedDecoder, chunk, last_chunk
 from gproxy.core.errors import BodyTooLarge
 from gproxy.core.http1 import CHUNKED, RequestFields, ResponseHead
+from gproxy.core.inspection import ASKS
 from gproxy.core.snapshot import Api
 from gproxy.worker.body import read_whole
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.forwarded import upstream_fields
+from gproxy.worker.inspection import inspected
 from gproxy.worker.key_wait import newer_keys
 from gproxy.worker.link import hub
 from gproxy.worker.view import View
@@ -171,7 +173,7 @@ class Exchange(View):
     def respond(self, head: bytes, body: bytes) -> None:
         """Send a whole answer: `head` is status line and field lines, without those that frame it."""
         if not self.keeps_alive:
-            persistence = b"Connection: close\r\n"
+            persistence = self.farewell()
         else:
             persistence = b"Connection: keep-alive\r\n" if self.minor == b"0" else b""
         if self.status >= 200 and self.status not in _BODILESS:
@@ -185,6 +187,12 @@ class Exchange(View):
             self.client.send(body)
         else:
             self.client.send(response + body)
+
+    def farewell(self) -> bytes:
+        """Return the field lines of an answer that is the last one of its connection."""
+        if ASKS in self.fields.claims:
+            return inspected(self) + b"Connection: close\r\n"
+        return b"Connection: close\r\n"
 
     def protocol(self) -> bytes:
         """Return what the client speaks, as logs have it."""

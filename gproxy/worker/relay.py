@@ -183,7 +183,7 @@ def client_head(exchange: Exchange, head: ResponseHead, framing: bytes) -> bytes
     for after in hooks:
         lines = after(exchange, lines)
     if not exchange.keeps_alive:
-        return b"%b%bConnection: close\r\n\r\n" % (lines, framing)
+        return b"%b%b%b\r\n" % (lines, framing, exchange.farewell())
     if exchange.minor == b"0":
         return b"%b%bConnection: keep-alive\r\n\r\n" % (lines, framing)
     return b"%b%b\r\n" % (lines, framing)

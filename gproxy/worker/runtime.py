@@ -14,6 +14,7 @@ from greenlet import getcurrent, greenlet
 
 from gproxy.core.backends import Cluster, Endpoint, Server
 from gproxy.core.http1 import RequestFields
+from gproxy.core.inspection import key_of
 from gproxy.core.snapshot import Snapshot
 from gproxy.shared import layout
 from gproxy.shared.addresses import Addresses
@@ -121,6 +122,7 @@ class Runtime:
         self.standings: dict[Cluster, Standing] = {}
         self.id_prefix = os.urandom(8).hex().encode("ascii") + b"-"
         self.id_numbers = count(1)
+        self.inspection_key = key_of(context.table.cells[layout.HEADER_SECRET]).encode("ascii")
         self.access_log = self._open_access_log()
         access = None
         if self.access_log is not None:

@@ -43,7 +43,7 @@ def test_nodes_are_shown_and_those_that_left_are_not(url: str, capsys: pytest.Ca
     shown = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in shown] == ["NODE", "n1"]
     assert main(["--store", url, "nodes", "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["nodes"] == [json.loads(json.dumps(a_node().document()))]
+    assert json.loads(capsys.readouterr().out)["nodes"] == [json.loads(json.dumps(a_node().told()))]
 
 
 def apply(url: str, tmp_path: Path, *words: str) -> int:

@@ -32,6 +32,7 @@ def test_a_url_is_a_target_and_a_host(ask: Any) -> None:
     asked = ask(url="http://A.example:8080/a%2Fb?x=1&y=%20")
     assert (asked.method, asked.target, asked.host()) == (b"GET", b"/a%2Fb?x=1&y=%20", b"a.example")
     assert ask(url="http://a.example").target == b"/"
+    assert ask(url="http://h/a").target == b"/a"
     assert ask(url="/a/http://b/c").target == b"/a/http://b/c"
     assert ask(url="/é b").target == b"/%C3%A9%20b"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gproxy import settings
-from gproxy.sync.identity import FILE_NAME, control_address, node_id
+from gproxy.sync.identity import FILE_NAME, control_address, node_id, public_addresses
 
 
 def test_an_id_is_made_once_and_kept(tmp_path: Path) -> None:
@@ -51,3 +51,13 @@ def test_the_address_is_where_the_monitor_listens(bind: str, port: int, told: st
 def test_the_address_can_be_given() -> None:
     texts = {"control": {"bind": ":9900"}, "node": {"control": "gw1.example:80"}}
     assert control_address(settings.load(None, texts), 9900) == "gw1.example:80"
+
+
+def test_requests_are_taken_where_clients_may_come() -> None:
+    texts = {
+        "gproxy": {"bind": "0.0.0.0:80, [::1]:0, unix:/x, :81", "proxy_protocol": ":81", "trusted_proxies": "10.0.0.1"},
+        "tls": {"bind": "127.0.0.1:443", "redirect_bind": "127.0.0.1:82"},
+    }
+    bound = ("0.0.0.0:80", "[::1]:4711", "unix:/x", "0.0.0.0:81", "127.0.0.1:443", "127.0.0.1:82")
+    told = [f"http://{socket.gethostname()}:80", "http://[::1]:4711", "https://127.0.0.1:443"]
+    assert list(public_addresses(settings.load(None, texts), bound)) == told

@@ -10,10 +10,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.ctl.admins import admin_with_token
 from tests.harness.admin import Admin
 from tests.harness.echo import EchoBackend
 from tests.harness.gateway import Gateway
@@ -41,6 +44,17 @@ class Place:
     gateway: Gateway
     admin: Admin
     backends: tuple[EchoBackend, EchoBackend]
+    token: str
+
+    def put(self, plural: str, name: str, document: dict[str, Any]) -> None:
+        """Make or change an object, and wait until every worker runs it."""
+        status, told = self.admin.call("PUT", f"/{plural}/{name}?wait=applied", document, self.token)
+        assert status in (200, 201), told
+
+    def delete(self, plural: str, name: str) -> None:
+        """Delete an object."""
+        status, told = self.admin.call("DELETE", f"/{plural}/{name}", token=self.token)
+        assert status == 200, told
 
 
 @pytest.fixture(scope="package")
@@ -52,8 +66,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             "clusters": [{"name": "users", "servers": ["u1", "u2"], "circuit_breaker": {"open_s": 2}}],
             "apis": [{"name": "all", "path": "/*", "nodes": [{"cluster": "users"}], "tags": ["demo"]}],
         }
-        with Gateway(folder, documents) as gateway, Admin(folder, gateway.store) as admin:
-            yield Place(gateway, admin, (one, two))
+        with Gateway(folder, documents) as gateway, admin_with_token(folder, gateway.store) as (admin, token):
+            yield Place(gateway, admin, (one, two), token)
 
 
 @pytest.fixture(scope="package")
@@ -117,3 +131,13 @@ def shoot() -> Callable[[Page, str], None]:
             page.set_viewport_size(before)
 
     return take
+
+
+def serious(page: Page, options: dict[str, Any] | None) -> list[tuple[str, list[Any]]]:
+    """Return what axe-core finds that keeps people out: rule, and where."""
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        (one["id"], [node["target"] for node in one["nodes"]][:3])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

@@ -1,14 +1,12 @@
 """Every page is there, complains about nothing, and can be used by everybody (axe-core)."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.harness.load import Load
-from tests.ui.conftest import Place
+from tests.ui.conftest import Place, serious
 
 Shoot = Callable[[Page, str], None]
 
@@ -48,16 +46,6 @@ def traffic(place: Place) -> object:
     with Load(place.gateway.client, clients=1) as load:
         load.wait_for(200)
     return None
-
-
-def serious(page: Page, options: dict[str, Any] | None) -> list[tuple[str, list[Any]]]:
-    """Return what axe-core finds that keeps people out: rule, and where."""
-    found = Axe().run(page, options=options).response["violations"]
-    return [
-        (one["id"], [node["target"] for node in one["nodes"]][:3])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.parametrize(("path", "name"), PAGES, ids=[name for _, name in PAGES])

@@ -1,0 +1,49 @@
+"""What people do beside configuring: try an API out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.harness.echo import EchoBackend
+from tests.ui.conftest import Place, serious
+
+Shoot = Callable[[Page, str], None]
+
+
+@pytest.fixture(scope="module")
+def aggregation(place: Place) -> Iterator[str]:
+    """An API with two nodes that answer and one that does not."""
+    clusters = ("users", "money", "gone")
+    nodes = [{"cluster": name, "attr": name, "rewrite": f"/{name}/{{path.id}}"} for name in clusters]
+    with EchoBackend("money") as money:
+        place.put("servers", "m1", {"address": money.address})
+        place.put("servers", "x1", {"address": "127.0.0.1:1"})
+        place.put("clusters", "money", {"servers": ["m1"]})
+        place.put("clusters", "gone", {"servers": ["x1"]})
+        merge = {"on_failure": "partial"}
+        place.put("apis", "profile", {"path": "/profile/{id:int}", "nodes": nodes, "merge": merge})
+        yield "profile"
+        for plural, name in (("apis", "profile"), ("clusters", "money"), ("clusters", "gone"), ("servers", "m1")):
+            place.delete(plural, name)
+        place.delete("servers", "x1")
+
+
+def test_an_api_is_tried_with_a_real_request(page: Page, shoot: Shoot, aggregation: str) -> None:
+    page.goto(f"/apis/{aggregation}")
+    page.get_by_role("link", name="Try it").click()
+    expect(page.get_by_label("URL")).to_have_value("http://localhost/profile/1")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#answer")).to_contain_text("200 OK")
+    users = page.get_by_role("region", name="Part users")
+    expect(users.get_by_role("link", name="u1").or_(users.get_by_role("link", name="u2"))).to_be_visible()
+    expect(users.locator("pre")).to_contain_text('"target": "/users/1"')
+    money = page.get_by_role("region", name="Part money")
+    expect(money.get_by_role("link", name="m1")).to_be_visible()
+    gone = page.get_by_role("region", name="Part gone")
+    expect(gone).to_contain_text("502")
+    expect(gone).to_contain_text("refused")
+    assert serious(page, None) == []
+    shoot(page, "api-try")
