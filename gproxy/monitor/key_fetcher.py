@@ -128,8 +128,11 @@ def sources(lines: Iterable[bytes]) -> dict[str, KeySource]:
     """Return the sources of a snapshot's lines that are URLs: of several for one URL that of the shortest refresh."""
     found: dict[str, KeySource] = {}
     for line in lines:
-        if b'"jwks_url":"' in line:
-            source = KeySource.compile(json.loads(line)[1]["auth"]["jwt"])
+        if not line.startswith(b'["api"') or b'"jwks_url":"' not in line:
+            continue
+        jwt = (json.loads(line)[1]["auth"] or {}).get("jwt") or {}
+        if jwt.get("jwks_url"):  # the words may stand elsewhere in a document
+            source = KeySource.compile(jwt)
             if source.url not in found or source.refresh_s < found[source.url].refresh_s:
                 found[source.url] = source
     return found

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-#: How normalised documents say so; all other lines need not be read.
+#: How normalised documents say so; all other lines need not be read. (The same words may stand elsewhere in a document.)
 _SHARED_LIMIT: Final = b'"scope":"cluster"'
 _SHARED_CIRCUIT: Final = b'"share":"cluster"'
 
@@ -38,7 +38,8 @@ class SharedRules:
 
 def shared_rules(lines: Sequence[bytes]) -> SharedRules:
     """Return what the lines of a snapshot say."""
-    limits = dict(_limit(*json.loads(line)) for line in lines if line.startswith(b'["api"') and _SHARED_LIMIT in line)
+    apis = (json.loads(line) for line in lines if line.startswith(b'["api"') and _SHARED_LIMIT in line)
+    limits = dict(_limit(api, row) for _, api, row in apis if _has_shared_limit(api))
     if not any(_SHARED_CIRCUIT in line for line in lines):
         return SharedRules(limits)
     circuits: dict[str, SharedCircuit] = {}
@@ -59,7 +60,12 @@ def shared_rules(lines: Sequence[bytes]) -> SharedRules:
     return SharedRules(limits, circuits)
 
 
-def _limit(_kind: str, api: Mapping[str, Any], row: int) -> tuple[str, SharedLimit]:
+def _has_shared_limit(api: Mapping[str, Any]) -> bool:
+    limit = api["rate_limit"]
+    return limit is not None and limit["scope"] == "cluster"
+
+
+def _limit(api: Mapping[str, Any], row: int) -> tuple[str, SharedLimit]:
     limit = api["rate_limit"]
     return api["name"], SharedLimit(row, limit["rate"] / limit["per_s"] if limit["key"] == "none" else None)
 

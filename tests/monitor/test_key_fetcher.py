@@ -71,6 +71,18 @@ def test_sources_of_a_snapshot() -> None:
     assert {url: source.refresh_s for url, source in found.items()} == {"https://a/k": 60, "https://b/k": 60}
 
 
+def test_the_words_elsewhere_in_a_document_are_no_source() -> None:
+    words, plain = {"jwks_url": "https://a/k"}, {"path": "/*", "nodes": [{"cluster": "c"}]}
+    key = {"consumer": "bob", "sha256": "0" * 64}
+    secret = {"algorithms": ["HS256"], "secret": "0123456789abcdef0123456789abcdef"}
+    lines = [
+        line("api", {**plain, "name": "a", "filters": words}),
+        line("api", {**plain, "name": "b", "filters": words, "auth": {"jwt": secret}}),
+        line("api", {**plain, "name": "c", "filters": words, "auth": {"api_keys": {"keys": [key]}}}),
+    ]
+    assert sources(lines) == {}
+
+
 def test_keys_are_fetched_and_kept(server: Server, table: Table, tmp_path: Path) -> None:
     fetcher = KeyFetcher(table, tmp_path)
     url = f"{server.url}/keys?tenant=x"

@@ -45,4 +45,13 @@ def test_circuits_that_all_nodes_share_are_those_of_the_cluster_or_the_servers_o
 
 
 def test_the_words_elsewhere_in_a_document_mean_nothing() -> None:
-    assert shared_rules([api("a", 1, tags=["share"], rate_limit=None), server("x", 0)]) == SharedRules()
+    words = {"scope": "cluster", "share": "cluster"}
+    lines = [
+        api("a", 1, tags=["share"], rate_limit=None),
+        api("b", 2, response_headers={"set": words}),
+        api("c", 3, filters=words, rate_limit={"rate": 5}),
+        server("x", 0),
+        line("cluster", None, name="d", servers=["x"], health_check={"headers": words}),
+    ]
+    assert all(b'"scope":"cluster"' in each for each in lines[1:3])
+    assert shared_rules(lines) == SharedRules()
