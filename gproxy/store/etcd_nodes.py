@@ -63,5 +63,5 @@ class EtcdRegistry(Registry):
 def _parsed(value: bytes) -> Node | None:
     try:
         return Node.of(json.loads(value))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

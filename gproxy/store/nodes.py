@@ -4,6 +4,7 @@ A node renews its *record* well within `TTL_S`. One that did not is not listed: 
 store, which changes nothing about what it serves. A node that stops leaves a record that says so for `LEFT_S`.
 """
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -69,15 +70,33 @@ class Node:
 
     @classmethod
     def of(cls, document: Any) -> Self | None:
-        """Return the node of a record, None when it is not one; fields of newer versions do not matter."""
+        """Return the node of a record, None when it is not one; fields of newer versions do not matter.
+
+        Everybody who follows the store reads the records of everybody else: one that is damaged, or of a version that
+        means something else by a name, must not be the end of them all.
+        """
         try:
             known = {name: document[name] for name in cls.__slots__ if name in document}
             workers = tuple(
                 RunningWorker(*(worker[name] for name in RunningWorker.__slots__)) for worker in document["workers"]
             )
-            return cls(**{**known, "workers": workers, "addresses": tuple(known.get("addresses", ()))})
+            node = cls(**{**known, "workers": workers, "addresses": tuple(known.get("addresses", ()))})
         except (TypeError, KeyError):
             return None
+        return node if node.is_sound() else None
+
+    def is_sound(self) -> bool:
+        """Tell whether every field is of its kind."""
+        texts = [self.id, self.control, self.host, self.version, self.inspection_key, *self.addresses]
+        texts += [worker.state for worker in self.workers]
+        numbers = [self.pid, self.started_ms, self.written_ms, self.revision]
+        numbers += [number for worker in self.workers for number in (worker.slot, worker.pid, worker.revision)]
+        return (
+            all(isinstance(text, str) for text in texts)
+            and all(type(number) is int for number in numbers)
+            and all(_is_amounts(amounts) for amounts in (self.demand, self.open_ms))
+            and isinstance(self.has_left, bool)
+        )
 
 
 class Registry(ABC):
@@ -98,6 +117,13 @@ class Registry(ABC):
     def nodes(self) -> list[Node]:
         """Return the nodes that are there, by id."""
         return [node for node in self.records() if not node.has_left]
+
+
+def _is_amounts(value: object) -> bool:
+    """Tell whether something maps names to finite numbers of which none is negative."""
+    return isinstance(value, Mapping) and all(
+        type(amount) in (int, float) and 0 <= amount < math.inf for amount in value.values()
+    )
 
 
 def now_ms() -> int:

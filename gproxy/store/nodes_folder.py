@@ -61,5 +61,5 @@ def _age_s(file: Path) -> float:
 def _read(file: Path) -> Node | None:
     try:
         return Node.of(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None

@@ -30,7 +30,7 @@ class FleetMemory:
         """Return the nodes that were there when this one was there last."""
         try:
             found = [Node.of(document) for document in json.loads(self._file.read_text(encoding="utf-8"))]
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return []
         return [node for node in found if node is not None]
 

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from gproxy.store.nodes import Node, RunningWorker
 
 WORKERS = (
@@ -29,6 +31,22 @@ def test_a_record_of_another_version_is_read_as_far_as_it_is_known() -> None:
 def test_what_is_no_record_is_none() -> None:
     for other in ({}, [], None, "x", {**a_node().document(), "workers": 3}, {**a_node().document(), "workers": [{}]}):
         assert Node.of(other) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[(field, 5) for field in ("id", "control", "host", "version", "inspection_key")],
+        *[(field, "5") for field in ("pid", "started_ms", "written_ms", "revision", "has_left")],
+        *[("demand", value) for value in ([], "x", None, {"a": "1"}, {"a": float("nan")}, {"a": -1}, {"a": True})],
+        *[("open_ms", value) for value in (5, {"a": "1"}, {"a": float("inf")})],
+        ("addresses", [5]),
+        ("workers", [{"slot": "0", "pid": 1, "state": "accepting", "revision": 1}]),
+        ("workers", [{"slot": 0, "pid": 1, "state": 5, "revision": 1}]),
+    ],
+)
+def test_what_means_something_else_is_no_record(field: str, value: object) -> None:
+    assert Node.of({**a_node().document(), field: value}) is None
 
 
 def test_workers_that_drain_are_never_behind() -> None:

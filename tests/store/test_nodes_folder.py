@@ -47,6 +47,8 @@ def test_files_of_nodes_long_gone_are_deleted_and_damaged_ones_ignored(folder: P
     age(folder / "n1.json", FORGET_S + 1)
     registry.announce(a_node("n3"))
     assert [node.id for node in registry.records()] == ["n3"]
+    (folder / "n2.json").write_text("[" * 100_000)
+    assert [node.id for node in registry.records()] == ["n3"]
     assert sorted(file.name for file in folder.iterdir()) == ["n2.json", "n3.json"]
 
 

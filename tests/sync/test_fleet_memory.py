@@ -21,7 +21,7 @@ def test_it_is_written_now_and_then_only(tmp_path: Path) -> None:
     assert memory.recall() == []
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[3]", "[{}]", "3"])
+@pytest.mark.parametrize("content", ["", "{}", "[3]", "[{}]", "3", "[" * 100_000], ids=range(6))
 def test_a_damaged_file_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE_NAME).write_text(content)
     assert FleetMemory(tmp_path).recall() == []
