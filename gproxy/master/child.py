@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 WORKER: Final = "worker"
 SYNC: Final = "sync"
 MONITOR: Final = "monitor"
+_NAMED: Final = frozenset(signal.Signals)
 
 #: Role -> "module:function" with `def function(context: Context) -> int`, imported in the child.
 ROLES: Final[Mapping[str, str]] = {
@@ -126,7 +127,9 @@ def is_running(pid: int) -> bool:
 def describe_exit(status: int) -> str:
     """Say in words how a process ended, from its wait status."""
     if os.WIFSIGNALED(status):
-        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+        number = os.WTERMSIG(status)
+        name = signal.Signals(number).name if number in _NAMED else f"signal {number}"  # most real-time ones have none
+        return f"killed by {name}"
     code = os.waitstatus_to_exitcode(status)
     if code == EXIT_BOOT_FAILED:
         return "could not start, its log line above says why"

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 #: A child that lived so long did not fail because of how it was started: its failures are forgotten.
 STEADY_S: Final = 10.0
-#: A worker that is not accepting after so long never will be.
+#: A worker that is not accepting after so long never will be, and sync and monitor beat as soon as they begin.
 BOOT_TIMEOUT_S: Final = 60.0
 #: sync may validate a large configuration in one piece: it is given more time than a worker.
 SIDE_HANG_FACTOR: Final = 3
@@ -267,7 +267,9 @@ class Crew:
         return now_ms() / 1000 - max(beat_ms / 1000, self._awake_since_s, child.up_s) if beat_ms else 0.0
 
     def _is_starting(self, child: Child) -> bool:
-        return child.role == WORKER and self._state(child) == layout.STATE_STARTING
+        if child.role == WORKER:
+            return self._state(child) == layout.STATE_STARTING
+        return not self.has_beaten(child)
 
     def _state(self, child: Child) -> int:
         return self._state_of(child.slot)

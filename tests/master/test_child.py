@@ -64,6 +64,7 @@ def test_a_log_file_that_cannot_be_opened_is_a_failed_boot(tmp_path: Path) -> No
     ("status", "words"),
     [
         (int(signal.SIGKILL), "killed by SIGKILL"),
+        (int(signal.SIGRTMIN) + 3, f"killed by signal {signal.SIGRTMIN + 3}"),
         (EXIT_BOOT_FAILED << 8, "could not start, its log line above says why"),
         (1 << 8, "left with exit code 1"),
         (0, "left with exit code 0"),

@@ -169,6 +169,16 @@ def test_a_worker_that_never_accepts_is_killed(crew: Crew) -> None:
     assert kills(crew, 100.1 + BOOT_TIMEOUT_S, 1000) == 1
 
 
+@pytest.mark.parametrize("role", [SYNC, MONITOR])
+def test_one_that_never_shows_a_heartbeat_is_killed_when_it_can_no_longer_be_booting(crew: Crew, role: str) -> None:
+    crew.places = [place(role)]
+    crew.fill(100.0)
+    crew.kill_hung(100.0, 1000)
+    crew._awake_since_s = 0
+    assert kills(crew, 100.0 + BOOT_TIMEOUT_S, 1000) == 0
+    assert kills(crew, 100.1 + BOOT_TIMEOUT_S, 1000) == 1
+
+
 def test_a_role_that_never_showed_a_heartbeat_is_not_judged_by_it(crew: Crew, table: Table) -> None:
     crew.places = [place(SYNC)]
     now_s = now_ms() / 1000
