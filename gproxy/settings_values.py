@@ -22,6 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _ETCD_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
+_ETCD_PREFIX = re.compile(r"[A-Za-z0-9._:-]+(/[A-Za-z0-9._:-]+)*")
 _BIND_FORMS: Final = "must be host:port, [v6]:port, :port or unix:/path"
 
 
@@ -181,12 +182,16 @@ def networks(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network,
 
 
 def store_url(value: str) -> str:
-    """Check the form of a store address; whether the store answers shows later."""
-    if value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
+    """Check the form of a store address; whether the store answers shows later.
+
+    What passes here is what `gproxy.store.open` takes: a reload must not get any further with an address that is none.
+    """
+    if value.startswith("sqlite:///") and not value.endswith("/"):
         return value
     if value.startswith("etcd://"):
-        hosts, _, _prefix = value.removeprefix("etcd://").partition("/")
-        if all(_ETCD_HOST.fullmatch(host) for host in hosts.split(",")):
+        hosts, _, prefix = value.removeprefix("etcd://").partition("/")
+        is_prefix = not prefix or _ETCD_PREFIX.fullmatch(prefix.rstrip("/"))
+        if is_prefix and all(_ETCD_HOST.fullmatch(host) for host in hosts.split(",")):
             return value
     raise ValueError("must be sqlite:///path or etcd://host:port[,host:port]/prefix")
 

@@ -73,6 +73,8 @@ def test_good_values(parse: Callable[[str], object], text: str, expected: object
         (values.store_url, "sqlite:///", "must be sqlite:///path or"),
         (values.store_url, "etcd://a", "must be sqlite:///path or"),
         (values.store_url, "mysql://a:1/x", "must be sqlite:///path or"),
+        (values.store_url, "sqlite:///run/", "must be sqlite:///path or"),
+        (values.store_url, "etcd://a:2379/my gateway", "must be sqlite:///path or"),
         (values.classes, "a.b", "package.module:Class"),
     ],
 )

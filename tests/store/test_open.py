@@ -1,7 +1,11 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gproxy.settings_values import store_url
 from gproxy.store.base import StoreUnavailable
 from gproxy.store.open import BadStoreUrl, canonical, open_store
 
@@ -38,3 +42,20 @@ def test_endpoints_of_etcd_may_come_in_any_order() -> None:
 def test_a_wrong_url_is_said(url: str, said: str) -> None:
     with pytest.raises(BadStoreUrl, match=said):
         open_store(url)
+
+
+@given(
+    st.sampled_from(["sqlite://", "etcd://", "etcd://a:1", "etcd://[::1]:2379,b:2", "redis://"]),
+    st.text("/ab.:- ,1", max_size=8),
+)
+def test_settings_take_the_very_urls_that_can_be_opened(begin: str, rest: str) -> None:
+    url = begin + rest
+
+    def takes(check: Callable[[str], str]) -> bool:
+        try:
+            check(url)
+        except ValueError:
+            return False
+        return True
+
+    assert takes(store_url) == takes(canonical)
