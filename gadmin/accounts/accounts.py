@@ -1,13 +1,16 @@
 """Users, sessions and tokens, in a store that all admins share."""
 
 import contextlib
+import glob
 import hashlib
 import logging
 import os
+import random
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from gadmin.accounts import passwords
@@ -28,6 +31,8 @@ FIRST_USER: Final = "admin"
 SYSTEM: Final = "gadmin"
 _TOKEN_PREFIX: Final = "gpt"
 _COOKIES: Final = "cookies"
+#: Who lost a race tries again after a random time up to this.
+_PAUSE_S: Final = 0.02
 
 
 class AccountError(Exception):
@@ -56,10 +61,10 @@ class Accounts:
 
     def begin(self) -> str | None:
         """Follow the store, and make the first user when there is none: returns its password, once."""
-        with self._stores.use():
-            self._keep_private()
-        self.follower.start()
-        if self.directory.users:
+        self._keep_private()
+        with self._stores.use():  # raises what is wrong with it, if anything
+            self.follower.start()
+        if self.directory.has_users:
             return None
         password = passwords.generated()
         user = User(FIRST_USER, passwords.hashed(password), Role.ADMIN.label, False, True, self._clock())
@@ -80,14 +85,19 @@ class Accounts:
         return self.directory.cookie_key
 
     def log_in(self, user: User, address: str, agent: str) -> str:
-        """Begin a session for a user whose password was right; returns the secret of its cookie."""
+        """Begin a session for a user whose password was right; return its cookie's secret. Raises AccountError."""
         secret = secrets.token_urlsafe(32)
         now_s = self._clock()
         session = Session(user.name, now_s, now_s + self._session_s, address, agent[:200])
-        over = [
-            Write(SESSION, name, None) for name, other in self.directory.sessions.items() if other.expires_s < now_s
-        ]
-        self._write([Write(SESSION, _hash(secret), session.document()), *over], user.name, f"logged in from {address}")
+
+        def begun(directory: Directory) -> list[Write]:
+            now = directory.users.get(user.name)
+            if now is None or now.is_disabled or now.password != user.password:
+                raise AccountError("name", "the account has just been changed, log in again")
+            over = [Write(SESSION, name, None) for name, one in directory.sessions.items() if one.expires_s < now_s]
+            return [Write(SESSION, _hash(secret), session.document()), *over]
+
+        self._change(begun, user.name, f"logged in from {address}")
         return secret
 
     def locked_s(self, name: str) -> float:
@@ -128,7 +138,7 @@ class Accounts:
 
     def log_out_everywhere(self, name: str, author: str) -> None:
         """End all sessions of a user."""
-        self._write(self._endings(name), author, f"logged {name} out everywhere")
+        self._change(lambda directory: _endings(directory, name), author, f"logged {name} out everywhere")
 
     def create_user(self, name: str, role: Role, author: str) -> str:
         """Add a user; returns the password to begin with. Raises AccountError."""
@@ -146,28 +156,38 @@ class Accounts:
 
     def change_user(self, name: str, author: str, role: Role, is_disabled: bool) -> None:
         """Change what a user may do. Raises AccountError."""
-        user = self._user(name)
-        changed = replace(user, role=role.label, is_disabled=is_disabled)
-        self._keep_an_admin(name, changed)
-        writes = [Write(USER, name, changed.document())]
-        if is_disabled:
-            writes += self._endings(name)
-        self._write(writes, author, f"changed {name}: {role.label}{', disabled' if is_disabled else ''}")
+
+        def changed(directory: Directory) -> list[Write]:
+            user = replace(_user(directory, name), role=role.label, is_disabled=is_disabled)
+            _keep_an_admin(directory, name, user)
+            return [Write(USER, name, user.document()), *(_endings(directory, name) if is_disabled else ())]
+
+        self._change(changed, author, f"changed {name}: {role.label}{', disabled' if is_disabled else ''}")
 
     def delete_user(self, name: str, author: str) -> None:
         """Remove a user with all sessions and tokens. Raises AccountError."""
-        self._user(name)
-        self._keep_an_admin(name, None)
-        tokens = [Write(TOKEN, key, None) for key, token in self.directory.tokens.items() if token.user == name]
-        self._write([Write(USER, name, None), *self._endings(name), *tokens], author, f"removed {name}")
+
+        def removed(directory: Directory) -> list[Write]:
+            _user(directory, name)
+            _keep_an_admin(directory, name, None)
+            tokens = [Write(TOKEN, token.name, None) for token in directory.tokens_of(name)]
+            return [Write(USER, name, None), *_endings(directory, name), *tokens]
+
+        self._change(removed, author, f"removed {name}")
 
     def set_password(self, name: str, password: str, author: str, must_change: bool = False, keep: str = "") -> None:
         """Give a user a password; all sessions but `keep` end. Raises AccountError."""
         if problem := passwords.weakness(password):
             raise AccountError("password", problem)
-        changed = replace(self._user(name), password=passwords.hashed(password), must_change=must_change)
-        endings = [write for write in self._endings(name) if write.name != keep]
-        self._write([Write(USER, name, changed.document()), *endings], author, f"new password of {name}")
+        _user(self.directory, name)
+        hashed = passwords.hashed(password)
+
+        def changed(directory: Directory) -> list[Write]:
+            user = replace(_user(directory, name), password=hashed, must_change=must_change)
+            endings = [write for write in _endings(directory, name) if write.name != keep]
+            return [Write(USER, name, user.document()), *endings]
+
+        self._change(changed, author, f"new password of {name}")
 
     def reset_password(self, name: str, author: str) -> str:
         """Give a user a generated password, to be changed at the next login. Raises AccountError."""
@@ -177,14 +197,19 @@ class Accounts:
 
     def create_token(self, owner: User, label: str, role: Role, days: float, author: str) -> str:
         """Make a token; returns it, for the only time. Raises AccountError."""
-        if role > owner.rank:
-            raise AccountError("role", f"{owner.name} is only {owner.role}")
         name, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
         now_s = self._clock()
         token = Token(
             name, owner.name, _hash(secret), role.label, label[:100], now_s, now_s + days * 86_400 if days else 0
         )
-        self._write([Write(TOKEN, name, token.document(), ABSENT)], author, f"new token {name} of {owner.name}")
+
+        def made(directory: Directory) -> list[Write]:
+            user = _user(directory, owner.name)
+            if role > user.rank:
+                raise AccountError("role", f"{user.name} is only {user.role}")
+            return [Write(TOKEN, name, token.document(), ABSENT)]
+
+        self._change(made, author, f"new token {name} of {owner.name}")
         return f"{_TOKEN_PREFIX}_{name}_{secret}"
 
     def delete_token(self, name: str, author: str) -> None:
@@ -196,31 +221,56 @@ class Accounts:
         with self._stores.use() as store:
             return store.history(limit=limit)
 
-    def _user(self, name: str) -> User:
-        user = self.directory.users.get(name)
-        if user is None:
-            raise AccountError("name", f"there is no user {name}")
-        return user
-
-    def _keep_an_admin(self, name: str, changed: User | None) -> None:
-        others = [user for user in self.directory.users.values() if user.name != name]
-        left = [*others, changed] if changed is not None else others
-        if not any(user.rank is Role.ADMIN and not user.is_disabled for user in left):
-            raise AccountError("role", "somebody must remain who is admin and not disabled")
-
-    def _endings(self, name: str) -> list[Write]:
-        return [Write(SESSION, key, None) for key, session in self.directory.sessions.items() if session.user == name]
-
     def _keep_private(self) -> None:
-        """Let nobody but its owner read an embedded store: it has the hashes of passwords."""
-        if self._stores.url.startswith("sqlite:///"):
-            with contextlib.suppress(OSError):  # it belongs to somebody else, who decides
-                os.chmod(self._stores.url.removeprefix("sqlite:///"), 0o600)
+        """Let nobody but its owner read an embedded store: it has the hashes of passwords, and the key of cookies."""
+        if not self._stores.url.startswith("sqlite:///"):
+            return
+        file = Path(self._stores.url.removeprefix("sqlite:///"))
+        with contextlib.suppress(OSError):  # it belongs to somebody else, who decides
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite gives the files beside it the mode that it finds here.
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            for each in (file, *file.parent.glob(f"{glob.escape(file.name)}-*")):
+                os.chmod(each, 0o600)
+
+    def _change(self, make: Callable[[Directory], list[Write]], author: str, comment: str) -> None:
+        """Write what `make` makes of the accounts as they are in the store, where nobody writes in between.
+
+        What this admin follows may be old, and another request may be about to change the very same user.
+        """
+        revision = None
+        with self._stores.use() as store:
+            while revision is None:
+                state = store.read()
+                writes = make(Directory(state))
+                try:
+                    revision = store.write(writes, author, comment, state.revision)
+                except Conflict:  # somebody else has just written, and may have changed what this is made of
+                    time.sleep(random.uniform(0, _PAUSE_S))
+        self.follower.wait_for(revision)
 
     def _write(self, writes: list[Write], author: str, comment: str) -> None:
         with self._stores.use() as store:
             revision = store.write(writes, author, comment)
         self.follower.wait_for(revision)
+
+
+def _user(directory: Directory, name: str) -> User:
+    user = directory.users.get(name)
+    if user is None:
+        raise AccountError("name", f"there is no user {name}")
+    return user
+
+
+def _keep_an_admin(directory: Directory, name: str, changed: User | None) -> None:
+    others = [user for user in directory.users.values() if user.name != name]
+    left = [*others, changed] if changed is not None else others
+    if not any(user.rank is Role.ADMIN and not user.is_disabled for user in left):
+        raise AccountError("role", "somebody must remain who is admin and not disabled")
+
+
+def _endings(directory: Directory, name: str) -> list[Write]:
+    return [Write(SESSION, key, None) for key in directory.sessions_of(name)]
 
 
 def _hash(secret: str) -> str:

@@ -28,7 +28,8 @@ class User:
 
     @classmethod
     def read(cls, document: Document) -> Self:
-        """Return the user of a document."""
+        """Return the user of a document. Raises TypeError, ValueError."""
+        Role.of(document["role"])
         return cls(**document)
 
     def document(self) -> dict[str, Any]:
@@ -75,7 +76,8 @@ class Token:
 
     @classmethod
     def read(cls, document: Document) -> Self:
-        """Return the token of a document."""
+        """Return the token of a document. Raises TypeError, ValueError."""
+        Role.of(document["role"])
         return cls(**document)
 
     def document(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Logging in: a name and a password, tried no faster than `throttle` allows."""
 
+import ipaddress
 import logging
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 FREE_BY_ADDRESS: Final = 4
 FREE_BY_USER: Final = 20
 #: IPv6 users have whole networks of addresses: they count as one.
-_V6_GROUPS: Final = 4
+_V6_BITS: Final = 64
 
 
 class Refused(Exception):
@@ -64,4 +65,11 @@ class Login:
 
 
 def _network(address: str) -> str:
-    return ":".join(address.split(":")[:_V6_GROUPS]) if ":" in address else address
+    """Return who counts as one: the IPv6 network of an address, however it is written, else the address."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:  # a unix socket has none
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((int(found), _V6_BITS), strict=False))

@@ -1,5 +1,6 @@
 """The present state of a store, followed by a thread: what is shown costs no question to the store."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from typing import Final, Generic, TypeVar
 from gproxy.store.access import Access
 from gproxy.store.base import State
 from gproxy.sync.sources import NOTHING, Source
+
+log = logging.getLogger(__name__)
 
 #: How soon the thread notices that it shall end.
 POLL_S: Final = 0.2
@@ -59,13 +62,26 @@ class Follower(Generic[View]):
             return self._changed.wait_for(lambda: self._state.revision >= revision, within_s)
 
     def _follow(self) -> None:
+        trouble = ""
         while not self._is_stopped:
-            state = self._source.poll(POLL_S)
-            if self._source.is_following:
-                self._seen_s = time.monotonic()
-            if state is not None:
-                shown = self._view(state, self._shown)
-                with self._changed:
-                    self._state, self._shown = state, shown
-                    self._changed.notify_all()
+            try:
+                self._turn()
+            except Exception as error:
+                # Without this thread, everybody would go on to see the present state for ever, as if it were new.
+                if repr(error) != trouble:
+                    log.exception("what the store holds cannot be shown")
+                trouble = repr(error)
+                self._source.close()
+                time.sleep(POLL_S)
         self._source.close()
+
+    def _turn(self) -> None:
+        """Wait a moment for news, and show it."""
+        state = self._source.poll(POLL_S)
+        if self._source.is_following:
+            self._seen_s = time.monotonic()
+        if state is not None:
+            shown = self._view(state, self._shown)
+            with self._changed:
+                self._state, self._shown = state, shown
+                self._changed.notify_all()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-#: How normalised documents say so; all other lines need not be read. (The same words may stand elsewhere in a document.)
+#: How normalised documents say so; all other lines need not be read. (These words may stand elsewhere, too.)
 _SHARED_LIMIT: Final = b'"scope":"cluster"'
 _SHARED_CIRCUIT: Final = b'"share":"cluster"'
 

@@ -143,6 +143,45 @@ def test_a_new_password_ends_the_other_sessions(accounts: Accounts) -> None:
     )
 
 
+def test_changes_at_the_same_time_lose_nothing(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While bob chooses a password, he is disabled: that takes as long as a hash, and everybody knows the old state."""
+    accounts.create_user("bob", Role.EDITOR, "admin")
+
+    def hashed(password: str) -> str:
+        accounts.change_user("bob", "admin", Role.VIEWER, is_disabled=True)
+        return f"hash of {password}"
+
+    monkeypatch.setattr(passwords, "hashed", hashed)
+    accounts.set_password("bob", "a better password", "bob")
+    bob = accounts.directory.users["bob"]
+    assert (bob.password, bob.rank, bob.is_disabled) == ("hash of a better password", Role.VIEWER, True)
+
+
+def test_what_an_admin_follows_late_does_not_decide(
+    accounts: Accounts, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts.create_user("bob", Role.ADMIN, "admin")
+    late = Accounts(f"sqlite:///{tmp_path}/accounts.db", 3600, clock=clock)
+    late.begin()
+    ada, bob = late.directory.users[FIRST_USER], late.directory.users["bob"]
+    late.follower.stop()
+    monkeypatch.setattr(late.follower, "wait_for", lambda revision: True)
+    accounts.change_user("bob", "admin", Role.EDITOR, is_disabled=False)
+    with pytest.raises(AccountError, match="somebody must remain"):
+        late.delete_user(FIRST_USER, "bob")
+    with pytest.raises(AccountError, match="bob is only editor"):
+        late.create_token(bob, "", Role.ADMIN, 0, "bob")
+    accounts.set_password(FIRST_USER, "a better password", FIRST_USER)
+    with pytest.raises(AccountError, match="has just been changed"):
+        late.log_in(ada, "192.0.2.1", "browser")
+
+
+def test_nobody_else_can_read_the_files_of_an_embedded_store(accounts: Accounts, tmp_path: Path) -> None:
+    files = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert {"accounts.db", "accounts.db-wal"} <= files.keys()
+    assert set(files.values()) == {0o600}
+
+
 def test_a_forgotten_password_is_made_anew(accounts: Accounts) -> None:
     password = accounts.reset_password(FIRST_USER, "gadmin")
     user = accounts.directory.users[FIRST_USER]

@@ -53,6 +53,18 @@ def test_addresses_of_one_ipv6_network_count_as_one(login: Login) -> None:
     assert refused(login, "nobody", "wrong", "2001:db8:1:3::1") == 0
 
 
+def test_however_an_ipv6_address_is_written(login: Login) -> None:
+    for number in range(FREE_BY_ADDRESS + 1):
+        refused(login, "nobody", "wrong", f"2001:db8::{number}")
+    assert refused(login, "nobody", "wrong", "2001:db8::ffff") > 0
+    assert refused(login, "nobody", "wrong", "2001:db8:0:0:1::%eth0") > 0
+    assert refused(login, "nobody", "wrong", "2001:db8:0:1::1") == 0
+    for _ in range(FREE_BY_ADDRESS + 1):
+        refused(login, "nobody", "wrong", "::ffff:192.0.2.7")
+    assert refused(login, "nobody", "wrong", "192.0.2.7") > 0
+    assert refused(login, "nobody", "wrong", "::ffff:192.0.2.8") == 0
+
+
 def test_a_user_who_is_guessed_from_everywhere_is_locked_for_all_admins(login: Login, accounts: Accounts) -> None:
     for number in range(FREE_BY_USER + 1):
         refused(login, "admin", "wrong", f"192.0.2.{number}")

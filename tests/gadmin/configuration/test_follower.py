@@ -49,6 +49,25 @@ def test_without_its_store_it_shows_the_last_and_says_since_when(tmp_path: Path,
     assert follower.current == {"u1"}
 
 
+def test_a_state_that_cannot_be_shown_is_not_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def choosy(state: State, before: Names | None) -> Names:
+        if ("server", "bad") in state.objects:
+            raise KeyError("bad")
+        return names(state, before)
+
+    follower = Follower(f"sqlite:///{tmp_path}/a.db", NOBODY, choosy)
+    follower.start()
+    with open_store(f"sqlite:///{tmp_path}/a.db") as store:
+        store.write([Write("server", "bad", {})], "test")
+        eventually(lambda: follower.away_s is not None, about="that it does not show the newest is known")
+        assert follower.current == set()
+        revision = store.write([Write("server", "bad", None), Write("server", "good", {})], "test")
+        assert follower.wait_for(revision)
+    assert follower.current == {"good"}
+    assert [record.getMessage() for record in caplog.records].count("what the store holds cannot be shown") == 1
+    follower.stop()
+
+
 def test_it_begins_without_a_store(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     lost = Follower(f"sqlite:///{tmp_path}/file/a.db", NOBODY, names)
