@@ -79,6 +79,8 @@ class LogSection:
     format: str
     access: str
     access_format: str
+    access_percent: float
+    access_errors: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,12 @@ KEYS: Final = (
         "Of the program log: text or json, one object per line."),
     Key("log", "access", values.log_target("off", "-"), "off",
         "Access log: off, - (standard output) or a path."),
-    Key("log", "access_format", values.one_of("json", "combined"), "json", "json or combined."),
+    Key("log", "access_format", values.one_of("json", "combined", "extended"), "json",
+        "json, combined, or extended: combined with more behind it."),
+    Key("log", "access_percent", values.percent, "100",
+        "Share of the requests that have a line, unless their API has another."),
+    Key("log", "access_errors", values.yes_or_no, "yes",
+        "A line all the same for each that is refused, broken off, or answered with 400 or more: yes or no."),
     Key("limits", "head_bytes", values.whole, "32768", "Largest request head, else 431 (0: no limit)."),
     Key("limits", "head_fields", values.whole, "100", "Most fields in a head, else 431 (0: no limit)."),
     Key("limits", "target_bytes", values.whole, "8192", "Longest request target, else 414 (0: no limit)."),

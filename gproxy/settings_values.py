@@ -84,6 +84,24 @@ def seconds(value: str) -> float:
     return number
 
 
+def percent(value: str) -> float:
+    """Parse a share of a hundred."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100:
+        raise ValueError("must be a number from 0 to 100")
+    return number
+
+
+def yes_or_no(value: str) -> bool:
+    """Parse a switch."""
+    if value not in ("yes", "no"):
+        raise ValueError("must be yes or no")
+    return value == "yes"
+
+
 def hang_seconds(value: str) -> float:
     """Parse the hang timeout: hearts beat about once a second, so less would kill the healthy."""
     number = seconds(value)

@@ -43,7 +43,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "Limits": "rate_limit max_concurrency queue timeouts retry circuit_breaker",
         "Who may call": "access auth cors validation",
         "Answers": "cache mock default_response request_headers response_headers",
-        "More": "tags",
+        "More": "access_log tags",
     },
     "routing": {
         "Routing": "name status priority api path",
@@ -97,6 +97,8 @@ _HINTS: Final = {
     "routing.sticky": "client_ip, cookie:NAME, header:NAME or query:NAME: who keeps its side of the split.",
     "routing.percent": "How many of these requests are led there.",
     "routing.expires_at": "After this moment the routing does nothing: 2027-01-31T12:00:00Z",
+    "api.access_log.percent": "The share of its requests that have a line.",
+    "api.access_log.errors": "A line all the same for what fails.",
     "api.tags": "One per line.",
 }
 

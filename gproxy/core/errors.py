@@ -15,7 +15,8 @@ class GatewayError(Exception):
     """An expected failure that the client is told about as `application/problem+json` (RFC 9457).
 
     `detail` is one sentence for the client: never a backend's internals. `reason` is for the operator's log.
-    `headers` are extra response fields, `extra` further members of the document.
+    `headers` are extra response fields, `extra` further members of the document. `refused_by` names the part of the
+    configuration that had the request refused, where one had.
     """
 
     status: int = 500
@@ -24,6 +25,7 @@ class GatewayError(Exception):
     retry_after_s: int = 0
     #: the client connection cannot carry another request after this failure
     closes: ClassVar[bool] = False
+    refused_by: str = ""
 
     def __init__(self, detail: str, reason: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(detail)
@@ -42,25 +44,25 @@ class BadRequest(GatewayError):
 class AccessDenied(GatewayError):
     """The client's address may not use the API."""
 
-    status, code = 403, "access_denied"
+    status, code, refused_by = 403, "access_denied", "access"
 
 
 class Unauthorized(GatewayError):
     """The request has no credential, or none that is good; `headers` say what is wanted (RFC 9110 15.5.2)."""
 
-    status, code = 401, "unauthorized"
+    status, code, refused_by = 401, "unauthorized", "auth"
 
 
 class Forbidden(GatewayError):
     """The credential is good, but does not allow this (RFC 9110 15.5.4)."""
 
-    status, code = 403, "forbidden"
+    status, code, refused_by = 403, "forbidden", "auth"
 
 
 class KeysUnavailable(GatewayError):
     """Nobody can say whether a token is good: the keys of its issuer could not be fetched yet."""
 
-    status, code, retry_after_s = 503, "keys_unavailable", 1
+    status, code, retry_after_s, refused_by = 503, "keys_unavailable", 1, "auth"
 
 
 class HttpsRequired(GatewayError):
@@ -93,13 +95,13 @@ class RequestTimeout(GatewayError):
 class BodyTooLarge(GatewayError):
     """The body is larger than the limit allows (RFC 9110 15.5.14)."""
 
-    status, code, closes = 413, "body_too_large", True
+    status, code, closes, refused_by = 413, "body_too_large", True, "limits"
 
 
 class TargetTooLong(GatewayError):
     """The request target is longer than the limit allows (RFC 9110 15.5.15)."""
 
-    status, code, closes = 414, "target_too_long", True
+    status, code, closes, refused_by = 414, "target_too_long", True, "limits"
 
 
 class ExpectationFailed(GatewayError):
@@ -116,18 +118,19 @@ class RateLimited(GatewayError):
 
     status, code = 429, "rate_limited"
 
-    def __init__(self, rate: int, wait_s: int, reason: str, status: int = 429) -> None:
+    def __init__(self, rate: int, wait_s: int, reason: str, status: int = 429, refused_by: str = "rate_limit") -> None:
         figures = (("RateLimit-Limit", rate), ("RateLimit-Remaining", 0), ("RateLimit-Reset", wait_s))
         headers = tuple((name, str(figure)) for name, figure in figures)
         super().__init__("There were too many requests.", reason, headers)
         self.status = status
         self.retry_after_s = wait_s
+        self.refused_by = refused_by
 
 
 class HeadTooLarge(GatewayError):
     """The head is larger, or has more fields, than the limits allow (RFC 6585 5)."""
 
-    status, code, closes = 431, "head_too_large", True
+    status, code, closes, refused_by = 431, "head_too_large", True, "limits"
 
 
 class Stage(IntEnum):
@@ -153,13 +156,13 @@ class BadUpstream(UpstreamError):
 class NoServer(GatewayError):
     """The cluster has no server that may be used."""
 
-    status, code, retry_after_s = 503, "no_server", 1
+    status, code, retry_after_s, refused_by = 503, "no_server", 1, "servers"
 
 
 class CircuitOpen(GatewayError):
     """The circuit breakers of the API, or of all its servers, are open."""
 
-    status, code = 503, "circuit_open"
+    status, code, refused_by = 503, "circuit_open", "circuit_breaker"
 
     def __init__(self, detail: str, reason: str, retry_after_s: int) -> None:
         super().__init__(detail, reason)
@@ -175,7 +178,7 @@ class NoConfiguration(GatewayError):
 class Overloaded(GatewayError):
     """A limit on connections or concurrency is reached."""
 
-    status, code, closes, retry_after_s = 503, "overloaded", True, 1
+    status, code, closes, retry_after_s, refused_by = 503, "overloaded", True, 1, "limits"
 
 
 class Full(Overloaded):
@@ -183,8 +186,9 @@ class Full(Overloaded):
 
     closes = False
 
-    def __init__(self, row: int, room: Room, reason: str) -> None:
+    def __init__(self, row: int, room: Room, reason: str, refused_by: str) -> None:
         super().__init__("Too many requests are in progress.", reason)
+        self.refused_by = refused_by
         self.row = row
         self.room = room
 

@@ -23,6 +23,7 @@ from gproxy.core.retry import Retry
 from gproxy.core.rewrite import Rewrite
 from gproxy.core.router import Route, Router
 from gproxy.core.rule import Rule, Rules
+from gproxy.core.share import Share
 
 #: The kinds in the order of their lines: an API is compiled with the rules that may apply to it, so that none cost
 #: nothing.
@@ -51,6 +52,7 @@ class Api:
     server's answers are with the node. `merge` says how nodes do that, None when one node's answer passes as it is.
     `express` is the node of an API whose requests may take the short way (worker/express.py), because they wait for
     nothing but the answer of one server. It is None where they may have to wait for anything more.
+    `access_log` is the share of its requests that is logged, None: that of the INI.
     `preflighted` is the API as it meets preflights of the requests that it takes, None when it leaves them to others.
     """
 
@@ -69,6 +71,7 @@ class Api:
     after: tuple[After, ...]
     failed: tuple[Callable[[Any, GatewayError], None], ...]
     preflighted: Api | None = None
+    access_log: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +224,7 @@ class SnapshotBuilder:
             before=hooks.before,
             after=hooks.after,
             failed=hooks.failed,
+            access_log=Share.compiled(document.get("access_log")),
         )
         if hooks.preflight is not None:
             api = replace(api, preflighted=replace(api, before=(hooks.preflight,)))

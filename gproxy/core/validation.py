@@ -42,7 +42,7 @@ class Violation(NamedTuple):
 class ValidationFailed(GatewayError):
     """The request is not what the API demands; the document lists every violation."""
 
-    status, code = 400, "validation_failed"
+    status, code, refused_by = 400, "validation_failed", "validation"
 
     def __init__(self, violations: list[Violation]) -> None:
         first = violations[0]

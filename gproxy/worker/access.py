@@ -1,23 +1,23 @@
-"""The access log: one line per request, formatted on the loop, written by a thread so that no disk can block it.
+"""The access log: one line per request, formatted on the loop and written by a thread, so that no disk can block it.
 
 The queue is bounded in bytes: when the disk is slower than the traffic, lines are dropped and counted.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from time import gmtime, monotonic, strftime, time
+from random import random
 from typing import TYPE_CHECKING
 
-from gproxy.worker.forwarded import Network, client_ip
+from gproxy.core.share import Share
 
 if TYPE_CHECKING:
+    from gproxy.worker.access_line import Format
     from gproxy.worker.exchange import Exchange
-    from gproxy.worker.node_part import NodePart
+    from gproxy.worker.forwarded import Network
 
 #: bytes that may wait for the disk (some 50,000 lines), and what a queued line takes beside its text
 _MOST_WAITING, _PER_LINE = 16 << 20, 64
@@ -96,69 +96,26 @@ class AccessLog:
             os.close(old)
 
 
-def json_line(exchange: Exchange, trusted: Sequence[Network]) -> bytes:
-    """Return one exchange as a line of JSON; times in milliseconds, sizes in bytes."""
-    now = time()
-    entry: dict[str, object] = {
-        "time": strftime("%Y-%m-%dT%H:%M:%S", gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z",
-        "client_ip": client_ip(exchange, trusted),
-        "method": exchange.method.decode("latin-1"),
-        "host": exchange.fields.host_value.decode("latin-1"),
-        "target": exchange.target.decode("latin-1"),
-        "protocol": exchange.protocol().decode("ascii"),
-        "status": exchange.status,
-        "code": exchange.code,
-        "duration_ms": round((monotonic() - exchange.started) * 1000, 3),
-        "bytes_in": exchange.received,
-        "bytes_out": exchange.sent,
-        "api": exchange.api.name if exchange.api is not None else "",
-        "server": exchange.server.name if exchange.server is not None else "",
-        "request_id": exchange.request_id.decode("ascii"),
-    }
-    consumer = getattr(exchange, "consumer", b"")
-    if consumer:
-        entry["consumer"] = consumer.decode("utf-8", "replace")
-    if exchange.reason:
-        entry["reason"] = exchange.reason
-    if exchange.api is not None and exchange.api.merge is not None:
-        parts = getattr(exchange, "parts", {})  # there are none when a filter has answered
-        entry["parts"] = [_part(parts[index]) for index in sorted(parts)]
-    return json.dumps(entry).encode("ascii") + b"\n"
+class Access:
+    """Chooses the exchanges that have a line: those of `share`, or of the share that their API asks for."""
 
+    def __init__(self, log: AccessLog, line: Format, trusted: Sequence[Network], share: Share) -> None:
+        self._add = log.add
+        self._line = line
+        self._trusted = trusted
+        self._share = share
+        self._has_all = share.percent == 100
 
-def _part(part: NodePart) -> dict[str, object]:
-    """Return what became of one part of an aggregation."""
-    is_given_up = part.client.gone and not part.came
-    return {
-        "attr": part.rule.name,
-        "server": part.server.name if part.server is not None else "",
-        "status": 0 if is_given_up else part.status,
-        "code": "given_up" if is_given_up else part.code,
-        "duration_ms": part.took_ms,
-        "attempts": max(part.attempts, 1),
-    }
-
-
-def combined_line(exchange: Exchange, trusted: Sequence[Network]) -> bytes:
-    """Return one exchange in the combined format of Apache and nginx."""
-    return b'%b - - [%b] "%b %b %b" %d %d "%b" "%b"\n' % (
-        client_ip(exchange, trusted).encode("ascii"),
-        strftime("%d/%b/%Y:%H:%M:%S +0000", gmtime()).encode("ascii"),
-        exchange.method,
-        _quoted(exchange.target),
-        exchange.protocol(),
-        exchange.status,
-        exchange.sent,
-        _quoted(exchange.field(b"referer") or b""),
-        _quoted(exchange.field(b"user-agent") or b""),
-    )
-
-
-FORMATS = {"json": json_line, "combined": combined_line}
-
-
-def _quoted(value: bytes) -> bytes:
-    return value.replace(b"\\", b"\\x5C").replace(b'"', b"\\x22") or b"-"
+    def take(self, exchange: Exchange) -> None:
+        """Log an exchange that is over, if it is one of those."""
+        share = exchange.api.access_log if exchange.api is not None else None
+        if share is None:
+            if self._has_all:
+                self._add(self._line(exchange, self._trusted))
+                return
+            share = self._share
+        if share.holds(exchange.status, exchange.code, random()):
+            self._add(self._line(exchange, self._trusted))
 
 
 def _open(target: str) -> int:

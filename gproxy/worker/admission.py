@@ -55,12 +55,13 @@ class Admission:
     def _refusal(self, server: Server) -> GatewayError | None:
         room, limit = server.room, server.limit
         if room is not None and not self._take(server.row, room):
-            return Full(server.row, room, f"server {server.name} has {room.most} requests in flight")
+            return Full(server.row, room, f"server {server.name} has {room.most} requests in flight", "max_connections")
         wait_ns = self._limits.take(server.row, limit) if limit is not None else 0
         if limit is None or not wait_ns:
             return None
         self.leave(server)
-        return RateLimited(limit.rate, seconds(wait_ns), f"max_qps of server {server.name}")
+        reason = f"max_qps of server {server.name}"
+        return RateLimited(limit.rate, seconds(wait_ns), reason, refused_by="max_qps")
 
     def leave(self, server: Server) -> None:
         """Take back that a server was asked, because the request goes somewhere else."""
@@ -72,7 +73,7 @@ class Admission:
 
         def take() -> None:
             if not self._take(api.row, room):
-                raise Full(api.row, room, f"API {api.name} has {room.most} requests in flight")
+                raise Full(api.row, room, f"API {api.name} has {room.most} requests in flight", "max_concurrency")
 
         try:
             self.wait_for(exchange, take)

@@ -12,6 +12,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from gproxy.core.end_state import CONNECT
 from gproxy.core.errors import BadUpstream, Stage, UpstreamTimeout
 from gproxy.core.http1 import ResponseHead
 from gproxy.core.retry import IDEMPOTENT
@@ -19,6 +20,7 @@ from gproxy.shared import layout
 from gproxy.worker.answer import Answers
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.link import ClientGone
+from gproxy.worker.phases import phases_of
 from gproxy.worker.relay import relay
 from gproxy.worker.tunnel import switch_protocols
 from gproxy.worker.upload import Upload
@@ -107,6 +109,8 @@ class Carrier:
 
     def _connect(self, exchange: Exchange, pool: Pool, connect_s: float) -> Upstream:
         self._runtime.count(layout.UPSTREAM_CONNECTS)
+        phases = phases_of(exchange)
+        phases.begin(CONNECT)
         try:
             upstream = pool.connect(exchange.remaining(connect_s))
         except (BadUpstream, UpstreamTimeout) as error:
@@ -115,6 +119,7 @@ class Carrier:
         if exchange.client.gone:
             upstream.close()
             raise ClientGone("closed by the client")
+        phases.end()
         return upstream
 
     def _ask(self, exchange: Exchange, upstream: Upstream, node: Node, server: Server) -> bytes:

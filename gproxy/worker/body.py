@@ -8,10 +8,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gproxy.core.chunked import ChunkedDecoder
+from gproxy.core.end_state import REQUEST
 from gproxy.core.errors import BodyTooLarge
 from gproxy.core.http1 import CHUNKED, NO_NAMES
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.link import RECV_BYTES, ClientGone
+from gproxy.worker.phases import phases_of
 
 if TYPE_CHECKING:
     from gproxy.worker.connection import Client
@@ -52,8 +54,12 @@ def read_whole(exchange: Exchange) -> bytes:
     _check(max(fields.length, exchange.received), limit)
     if exchange.left and fields.expects_continue and not exchange.body:
         client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-    first = ChunkedDecoder().feed(exchange.body) if fields.length == CHUNKED else exchange.body
-    body = b"".join([first, *_rest(exchange, limit)])
+    body = ChunkedDecoder().feed(exchange.body) if fields.length == CHUNKED else exchange.body
+    if exchange.left:
+        phases = phases_of(exchange)
+        phases.begin(REQUEST)
+        body = b"".join([body, *_rest(exchange, limit)])
+        phases.end()
     if fields.length == CHUNKED or fields.expects_continue:
         exchange.fields = replace(
             fields,

@@ -217,9 +217,10 @@ class Dispatcher:
                 series.end_attempt()
                 if not series.may_go_on(error.stage):
                     raise
-                failure, status, stage = error, 0, error.stage
+                failure, stage = error, error.stage
+                self._recorder.attempt_over(exchange, 0, error.code, error.reason or error.detail)
             except Unwanted as unwanted:
-                failure, status, stage = None, unwanted.status, Stage.ANSWERED
+                failure, stage = None, Stage.ANSWERED
+                self._recorder.attempt_over(exchange, unwanted.status)
             tried.append(server)
-            self._recorder.attempt_over(exchange, status)
             series.go_on(stage)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gproxy.core.backends import Server
 from gproxy.core.chunked import ChunkedDecoder, chunk, last_chunk
-from gproxy.core.errors import BodyTooLarge
+from gproxy.core.errors import BodyTooLarge, GatewayError
 from gproxy.core.http1 import CHUNKED, RequestFields, ResponseHead
 from gproxy.core.inspection import ASKS
 from gproxy.core.snapshot import Api
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gproxy.shared.circuit import Trial
     from gproxy.worker.connection import Client
     from gproxy.worker.node_part import NodePart
+    from gproxy.worker.phases import Phases
     from gproxy.worker.tee import Tee
     from gproxy.worker.upload import Upload
     from gproxy.worker.upstream import Upstream
@@ -54,8 +55,9 @@ class Exchange(View):
     all of it. `attempted` is since when `server` has been busy with it; `answered` is when a response head
     came whose body did not come with it, 0 otherwise. `deadline` ends the total time limit (all monotonic seconds).
     `trial` is set while the circuit breaker of `server` waits for the result. `attempts` counts them where there may
-    be several. `parts` are those of an aggregation, by the places of their nodes. `code` and `reason` say why the
-    gateway answered instead of a server.
+    be several. `parts` are those of an aggregation, by the places of their nodes. `phases` are what it had to wait for,
+    where it had to. `code` and `reason` say why the gateway answered instead of a server, `refused_by` what of the
+    configuration refused the request.
     """
 
     __slots__ = (
@@ -77,8 +79,10 @@ class Exchange(View):
         "minor",
         "node",
         "parts",
+        "phases",
         "reason",
         "received",
+        "refused_by",
         "request_id",
         "rewritten",
         "sent",
@@ -118,6 +122,8 @@ class Exchange(View):
         self.values: tuple[bytes, ...]
         self.node: Node
         self.parts: Mapping[int, NodePart]
+        self.phases: Phases
+        self.refused_by: str
         self.rewritten: bytes
         self.tee: Tee | None
         self.deadline: float = NEVER
@@ -193,6 +199,11 @@ class Exchange(View):
         if ASKS in self.fields.claims:
             return inspected(self) + b"Connection: close\r\n"
         return b"Connection: close\r\n"
+
+    def failed(self, error: GatewayError) -> None:
+        """Note why the gateway answers instead of a server."""
+        self.code, self.reason = error.code, error.reason or error.detail
+        self.refused_by = error.refused_by
 
     def protocol(self) -> bytes:
         """Return what the client speaks, as logs have it."""

@@ -46,10 +46,11 @@ class Gateway:
             self._fail(exchange, error)
         except Reply as answer:
             self._reply(exchange, answer)
-        except ClientGone:
+        except ClientGone as gone:
             if exchange.status and exchange.minor == b"0":  # it may have stopped only sending, and still read
                 exchange.client.break_off()
             exchange.status, exchange.code, exchange.keeps_alive = 499, "client_gone", False
+            exchange.reason = str(gone)
         except ResponseBroken as broken:
             self._break_off(exchange, str(broken))
         except Exception:
@@ -94,7 +95,7 @@ class Gateway:
             except GatewayError as other:
                 error = other
             except Reply as answer:
-                exchange.code, exchange.reason = error.code, error.reason or error.detail
+                exchange.failed(error)
                 exchange.keeps_alive &= not error.closes
                 self._reply(exchange, answer)
                 return
@@ -118,8 +119,10 @@ class Gateway:
             exchange.keeps_alive = False
         try:
             exchange.respond(head, body)
-        except ClientGone:
+        except ClientGone as gone:
             exchange.status, exchange.keeps_alive = 499, False
+            if not exchange.code:  # else it is told why the client would have been answered so
+                exchange.code, exchange.reason = "client_gone", str(gone)
 
     def _break_off(self, exchange: Exchange, reason: str) -> None:
         """End a response that cannot be completed so that no client takes it for complete."""

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from gproxy.core.end_state import QUEUE
 from gproxy.core.errors import Full
 from gproxy.shared.places import Places
 from gproxy.worker.link import ClientGone, hub
 from gproxy.worker.pause import Pause
+from gproxy.worker.phases import phases_of
 
 if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
@@ -59,7 +61,8 @@ class Lines:
         if self._places.queued(row) >= room.queue:
             raise full
         deadline = min(monotonic() + room.timeout_s, exchange.deadline)
-        me = Waiting()
+        me, phases = Waiting(), phases_of(exchange)
+        phases.begin(QUEUE)
         line = self._lines.setdefault(row, deque())
         line.append(me)
         self._note(row, line)
@@ -68,9 +71,12 @@ class Lines:
                 self._sleep(exchange, me, deadline, line[0] is me)
                 if line[0] is me and self._is_due(row, me):
                     try:
-                        return self._try(row, again)
+                        found = self._try(row, again)
                     except Full as still:
                         full = still
+                    else:
+                        phases.end()
+                        return found
                 if monotonic() >= deadline:
                     raise full
         finally:

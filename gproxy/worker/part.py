@@ -116,7 +116,8 @@ class Part(Exchange):
         """Note why there is no answer."""
         self.failure = error
         error.__traceback__ = error.__context__ = None  # their frames know this part: a cycle
-        self.status, self.code, self.reason = error.status, error.code, error.reason or error.detail
+        self.status = error.status
+        self.failed(error)
 
     def leave(self) -> None:
         """Stop: nobody wants the answer any more. Only from the hub."""

@@ -37,6 +37,7 @@ from gproxy.shared.layout import (
     ROW_UNANSWERED,
 )
 from gproxy.shared.table import Table
+from gproxy.worker.phases import phases_of
 
 if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
@@ -112,8 +113,8 @@ class Recorder:
         exchange.server = server
         self._cells[self._rows + server.row * ROW_CELLS] += 1
 
-    def attempt_over(self, exchange: Exchange, status: int) -> None:
-        """Count an attempt that will be followed by another one; `status` 0: there was no answer."""
+    def attempt_over(self, exchange: Exchange, status: int, code: str = "", reason: str = "") -> None:
+        """Count an attempt that will be followed by another one; `status` 0: there was no answer, `code` says why."""
         server, api = exchange.server, exchange.api
         assert server is not None
         assert api is not None
@@ -123,6 +124,7 @@ class Recorder:
             self.count_row(server.row, layout.ROW_FAILURES)
         self.count_row(server.row, layout.ROW_RETRIES)
         self.count_row(api.row, layout.ROW_RETRIES)
+        phases_of(exchange).give_up(exchange, status, code, reason)
         exchange.server = None
 
     def part_over(self, part: Part, status: int) -> None:

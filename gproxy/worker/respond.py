@@ -19,8 +19,7 @@ def problem(exchange: Exchange, error: GatewayError) -> tuple[bytes, bytes]:
     """Return head and body of the response for `error`; sets the exchange's status and code."""
     status = HTTPStatus(error.status)
     exchange.status = status.value
-    exchange.code = error.code
-    exchange.reason = error.reason or error.detail
+    exchange.failed(error)
     document = {
         "type": "about:blank",
         "title": status.phrase,

@@ -15,12 +15,14 @@ from greenlet import getcurrent, greenlet
 from gproxy.core.backends import Cluster, Endpoint, Server
 from gproxy.core.http1 import RequestFields
 from gproxy.core.inspection import key_of
+from gproxy.core.share import Share
 from gproxy.core.snapshot import Snapshot
 from gproxy.shared import layout
 from gproxy.shared.addresses import Addresses
 from gproxy.shared.samples import SampleWriter
 from gproxy.shared.table import now_ms
-from gproxy.worker.access import FORMATS, AccessLog
+from gproxy.worker.access import Access, AccessLog
+from gproxy.worker.access_line import FORMATS
 from gproxy.worker.admission import Admission
 from gproxy.worker.attempt import Carrier
 from gproxy.worker.choose import Standing
@@ -124,11 +126,7 @@ class Runtime:
         self.id_numbers = count(1)
         self.inspection_key = key_of(context.table.cells[layout.HEADER_SECRET]).encode("ascii")
         self.access_log = self._open_access_log()
-        access = None
-        if self.access_log is not None:
-            add, line = self.access_log.add, FORMATS[context.settings.log.access_format]
-            trusted = context.settings.gproxy.trusted_proxies
-            access = lambda exchange: add(line(exchange, trusted))  # noqa: E731
+        access = self._access(self.access_log) if self.access_log is not None else None
         self.extra = own_filters(context)
         self.recorder = Recorder(context.table, context.slot, access)
         carrier = Carrier(self)
@@ -284,6 +282,11 @@ class Runtime:
     def _open_access_log(self) -> AccessLog | None:
         target = self.settings.log.access
         return None if target == "off" else AccessLog(target, self._count_dropped)
+
+    def _access(self, access_log: AccessLog) -> Callable[[Exchange], None]:
+        section, trusted = self.settings.log, self.settings.gproxy.trusted_proxies
+        share = Share(section.access_percent, section.access_errors)
+        return Access(access_log, FORMATS[section.access_format], trusted, share).take
 
     def _count_dropped(self, lines: int) -> None:
         self.cells[self.base + layout.LOG_DROPPED] += lines

@@ -1,6 +1,4 @@
-import json
 import os
-import re
 import select
 import time
 from collections.abc import Callable
@@ -9,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gproxy.worker import access
-from gproxy.worker.access import FORMATS, AccessLog, combined_line, json_line
+from gproxy.core.share import Share
+from gproxy.worker.access import Access, AccessLog
 from tests.worker.peer import WITHIN_S
 from tests.worker.stage import Stage
 
@@ -115,75 +113,45 @@ def test_a_slow_disk_never_blocks_and_the_queue_is_bounded(tmp_path: Path) -> No
     os.close(reader)
 
 
-def finished(stage: Stage, block: bytes = b"Host: A:80\r\n", **fields: Any) -> bytes:
-    """Return the line of JSON of an exchange with these values."""
-    exchange = stage.exchange(block, b"POST", b'/a?b="\\')
-    for name, value in ({"status": 200} | fields).items():
-        setattr(exchange, name, value)
-    return json_line(exchange, ())
+class _Log:
+    """Takes lines as the access log does."""
 
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
 
-def test_json(stage: Stage) -> None:
-    stage.proxy_to("127.0.0.1:1")
-    assert stage.runtime.snapshot is not None
-    api = stage.runtime.snapshot.router.find(b"a", b"GET", b"/").target  # type: ignore[union-attr]
-    line = finished(stage, received=5, sent=7, api=api, server=api.nodes[0].cluster.members[0], request_id=b"id")
-    assert line.endswith(b"}\n")
-    entry = json.loads(line)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry.pop("time"))
-    assert 0 <= entry.pop("duration_ms") < 5000
-    assert entry == {
-        "client_ip": "127.0.0.1",
-        "method": "POST",
-        "host": "A:80",
-        "target": '/a?b="\\',
-        "protocol": "HTTP/1.1",
-        "status": 200,
-        "code": "",
-        "bytes_in": 5,
-        "bytes_out": 7,
-        "api": "all",
-        "server": "s0",
-        "request_id": "id",
-    }
-
-
-def test_json_of_a_failure_says_why(stage: Stage) -> None:
-    entry = json.loads(finished(stage, status=502, code="bad_upstream", reason="connect failed"))
-    assert (entry["status"], entry["code"], entry["reason"]) == (502, "bad_upstream", "connect failed")
-    assert (entry["api"], entry["server"]) == ("", "")
-
-
-def test_time_is_one_moment(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "time", lambda: 1_700_000_000.9996)
-    assert json.loads(finished(stage))["time"] == "2023-11-14T22:13:20.999Z"
-
-
-def test_json_is_one_line_of_ascii_whatever_the_client_says(stage: Stage) -> None:
-    exchange = stage.exchange(b"Host: a\r\n", b"GET", b"/\xe9\x1b")
-    line = json_line(exchange, ())
-    assert line.isascii()
-    assert line.count(b"\n") == 1
-    assert json.loads(line)["target"] == "/é\x1b"
+    def add(self, line: bytes) -> None:
+        self.lines.append(line)
 
 
 @pytest.mark.parametrize(
-    ("block", "last"),
+    ("of_all", "of_api", "status", "code", "is_logged"),
     [
-        (b"", b'"-" "-"'),
-        (b"Referer: http://x/\r\nUser-Agent: curl/8 (x)\r\n", b'"http://x/" "curl/8 (x)"'),
-        (b'Referer: "\\\r\nUser-Agent: \xe9"\r\n', b'"\\x22\\x5C" "\xe9\\x22"'),
+        (Share(), None, 200, "", True),
+        (Share(0, True), None, 200, "", False),
+        (Share(0, True), None, 404, "", True),
+        (Share(0, True), None, 200, "response_broken", True),
+        (Share(0, False), None, 500, "", False),
+        (Share(), {"percent": 0, "errors": False}, 500, "internal_error", False),
+        (Share(0, False), {}, 200, "", True),
     ],
 )
-def test_combined(stage: Stage, block: bytes, last: bytes) -> None:
-    exchange = stage.exchange(b"Host: a\r\n" + block, target=b'/"a', minor=b"0", ip="::1")
-    exchange.status, exchange.sent = 404, 12
-    line = combined_line(exchange, ())
-    moment = rb"\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\]"
-    match = re.fullmatch(rb"::1 - - " + moment + rb' "GET /\\x22a HTTP/1\.0" 404 12 (.*)\n', line)
-    assert match is not None
-    assert match[1] == last
+def test_which_requests_have_a_line(
+    of_all: Share, of_api: dict[str, Any] | None, status: int, code: str, is_logged: bool, stage: Stage
+) -> None:
+    stage.proxy_to("127.0.0.1:1", access_log=of_api)
+    assert stage.runtime.snapshot is not None
+    exchange = stage.exchange()
+    exchange.api = stage.runtime.snapshot.router.find(b"a", b"GET", b"/").target  # type: ignore[union-attr]
+    exchange.status, exchange.code = status, code
+    log = _Log()
+    Access(log, lambda exchange, trusted: b"line", (), of_all).take(exchange)  # type: ignore[arg-type]
+    assert log.lines == [b"line"] * is_logged
 
 
-def test_both_formats_by_name() -> None:
-    assert (FORMATS["json"], FORMATS["combined"]) == (json_line, combined_line)
+def test_a_request_of_no_api_is_one_of_all(stage: Stage) -> None:
+    log = _Log()
+    for share in (Share(), Share(0, True), Share(0, False)):
+        exchange = stage.exchange()
+        exchange.status, exchange.code = 404, "no_route"
+        Access(log, lambda exchange, trusted: b"line", (), share).take(exchange)  # type: ignore[arg-type]
+    assert log.lines == [b"line"] * 2

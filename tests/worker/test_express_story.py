@@ -1,5 +1,6 @@
 """Whatever clients and servers send, the short way and the story do the same: bytes, connections and figures."""
 
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gproxy.shared import layout
+from gproxy.worker.access_line import json_line
 from gproxy.worker.connection import Client
+from gproxy.worker.exchange import Exchange
 from gproxy.worker.forwarded import origin
 from gproxy.worker.runtime import Desk
 from tests.worker.peer import Backend, Peer, eventually, limited, response, settled
@@ -85,6 +88,7 @@ class Course:
     to_server: bytes
     is_open: bool
     figures: dict[str, int]
+    logged: list[dict[str, Any]]
 
 
 #: servers, clusters and APIs: what they say beyond what they must
@@ -119,6 +123,8 @@ class Site:
         self._api = {"name": "all", "path": "/*", "nodes": [{"cluster": "c"}]} | api
         self.stage = Stage(folder)
         self.stage.runtime.id_numbers = count(1 << 20)  # ids of one length
+        self.logged: list[dict[str, Any]] = []
+        self.stage.runtime.recorder._access = self._log
         self.segments: list[bytes] = []
         self.to_server = bytearray()
 
@@ -140,6 +146,7 @@ class Site:
         before = self._figures()
         (self.folder / "server").unlink(missing_ok=True)
         self.segments, self.to_server = answer, bytearray()
+        self.logged.clear()
         to_client, has_ended = bytearray(), []
 
         def read(client: Peer) -> None:
@@ -171,7 +178,16 @@ class Site:
         figures = self._figures()
         grown = {name: figures[name] - before[name] for name in figures if figures[name] != before[name]}
         grown["has failed"] = grown.pop("failures in a row", 0) != 0  # in the cell is more than a number
-        return Course(_masked(to_client), _masked(self.to_server), is_open, grown)
+        return Course(_masked(to_client), _masked(self.to_server), is_open, grown, self.logged.copy())
+
+    def _log(self, exchange: Exchange) -> None:
+        """Note what the access log says, without what differs although nothing does; of times that there are any."""
+        entry = json.loads(json_line(exchange, ()))
+        connected = entry["connect_ms"] > 0
+        same = {
+            name: value for name, value in entry.items() if name not in ("time", "request_id") and name[-3:] != "_ms"
+        }
+        self.logged.append(same | {"connected": connected})
 
     def _connected(self) -> Peer:
         """Return a client. Unix sockets deliver at once, so that what does not come any more can be told."""

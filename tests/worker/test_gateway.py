@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gproxy.shared import layout
-from gproxy.worker.access import FORMATS
+from gproxy.worker.access_line import FORMATS
 from gproxy.worker.exchange import Exchange
 from tests.worker.peer import Backend, Peer, answers, eventually, response
 from tests.worker.stage import Stage

@@ -113,7 +113,7 @@ def test_term_finishes_what_is_in_flight(started: Callable[..., Worker]) -> None
             assert b"\r\nConnection: close\r\n" in head
             assert idle.rest() == b""
         assert worker.exit_code() == 0
-    assert b'"status": 200' in (worker.folder / "access").read_bytes()
+    assert b'"status":200' in (worker.folder / "access").read_bytes()
 
 
 def test_draining_ends_in_time(started: Callable[..., Worker]) -> None:
@@ -143,7 +143,7 @@ def test_usr1_reopens_the_logs_and_quit_stops_at_once(started: Callable[..., Wor
             assert client.message()[1] == b"ok"
             worker.process.send_signal(signal.SIGQUIT)
             assert worker.exit_code() == 0
-    assert b'"status": 200' in access.read_bytes()  # what was queued is written
+    assert b'"status":200' in access.read_bytes()  # what was queued is written
     assert (worker.folder / "old-access").read_bytes() == b""
 
 

@@ -32,6 +32,7 @@ from gproxy.core.model.base import (
 from gproxy.core.model.cors import Cors
 from gproxy.core.model.entry import Access
 from gproxy.core.model.merge import Merge
+from gproxy.core.model.observation import AccessLog
 from gproxy.core.model.protection import CircuitBreaker, Queue, RateLimit, Retry
 from gproxy.core.model.upgrade import Upgrade
 from gproxy.core.model.validation import Demand
@@ -149,6 +150,7 @@ class Api(Part):
     mock: bool = False
     redirect: Redirect | None = None
     upgrade: Upgrade | None = None
+    access_log: AccessLog | None = None
     filters: dict[str, JsonValue] = {}
     tags: Set[Name] = ()
 
