@@ -38,7 +38,7 @@ def run(options: Options, programs: dict[str, str], folder: Path) -> Iterator[tu
                     load = partial(
                         measure.measure_load,
                         workload=workload,
-                        wrk_program=programs["wrk"],
+                        programs=programs,
                         seconds=options.seconds,
                         folder=own,
                     )
@@ -92,6 +92,12 @@ def measured(options: Options, programs: dict[str, str]) -> list[tuple[Workload,
             progress("")
 
 
+def others(options: Options) -> list[str]:
+    """Return the names of the programs that are needed besides gproxy."""
+    loads = {"h2load" if workload.streams else "wrk" for workload in options.workloads if not workload.is_idle}
+    return ["nginx", *(["haproxy"] if "haproxy" in options.proxies else []), *sorted(loads)]
+
+
 def interrupted(number: int, frame: FrameType | None) -> None:
     """Turn TERM into what Ctrl-C does, so that everything started is stopped."""
     raise KeyboardInterrupt
@@ -102,8 +108,7 @@ def main() -> int:
     options = read_options(sys.argv[1:])
     signal.signal(signal.SIGTERM, interrupted)
     try:
-        others = [name for name in ("nginx", "haproxy", "wrk") if name != "haproxy" or name in options.proxies]
-        programs = packages.need(others)
+        programs = packages.need(others(options))
         about = machine(programs)
         programs["gproxy"] = options.gproxy_command or contenders.default_gproxy()
         found = measured(options, programs)

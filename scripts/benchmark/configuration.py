@@ -20,7 +20,7 @@ class Setup:
 
     `apis` is the number of path prefixes `/service-N/`, 0 for one that takes every path. `is_slow` puts the
     backend that answers after 20 ms behind the proxies. `is_fresh` asks for proxies that did nothing yet. `speaks_tls`:
-    clients speak TLS, with the certificate in the folder `certificates` of each proxy. With `parts` gproxy makes each
+    clients speak TLS, HTTP/2 too, with the certificate in the folder `certificates` of each proxy. With `parts` gproxy makes each
     answer of so many requests to the servers, while the others pass on a plain one. `is_protected`: gproxy has a rate
     limit, circuit breakers and health checks as well, all of which let everything through. `rules` of gproxy are for
     every request: "split" are two whose conditions do not hold and a sticky half, "mirror" copies and compares.
@@ -95,7 +95,7 @@ def nginx(folder: Path, port: int, servers: tuple[int, int], setup: Setup) -> st
   proxy_set_header Host $http_host;
   proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
   server {{
-    listen 127.0.0.1:{port} {"ssl" if setup.speaks_tls else ""} backlog=4096;
+    listen 127.0.0.1:{port} {"ssl http2" if setup.speaks_tls else ""} backlog=4096;
     {tls}
 {locations}
   }}
@@ -106,7 +106,7 @@ def nginx(folder: Path, port: int, servers: tuple[int, int], setup: Setup) -> st
 def haproxy(folder: Path, port: int, servers: tuple[int, int], setup: Setup) -> tuple[str, str]:
     """Return the configuration of haproxy and the content of the map file `folder/paths.map`."""
     choose = f"use_backend %[path,map_beg({folder}/paths.map)]" if setup.apis else "default_backend all"
-    tls = f"ssl crt {folder}/all.pem" if setup.speaks_tls else ""
+    tls = f"ssl crt {folder}/all.pem alpn h2,http/1.1" if setup.speaks_tls else ""
     text = f"""
 global
   nbthread 1

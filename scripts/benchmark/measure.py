@@ -4,12 +4,14 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
-from scripts.benchmark import idle, wrk
+from scripts.benchmark import h2load, idle, wrk
 from scripts.benchmark.contenders import Contender
 from scripts.benchmark.process import core_busy_s, cores, cpu_s, rss_bytes
 from scripts.benchmark.workloads import IDLE_CONNECTIONS, Workload
+from scripts.benchmark.wrk import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +33,14 @@ class Sample:
     others_percent: float = 0.0
 
 
-def measure_load(contender: Contender, workload: Workload, wrk_program: str, seconds: int, folder: Path) -> Sample:
-    """Put load on one proxy."""
-    script = folder / f"{workload.name}.lua" if workload.script else None
-    if script:
-        script.write_text(workload.script)
-    command = wrk.command(wrk_program, workload, contender.port, seconds, script)
+def measure_load(
+    contender: Contender, workload: Workload, programs: dict[str, str], seconds: int, folder: Path
+) -> Sample:
+    """Put load on one proxy, with wrk or h2load, whose paths are in `programs`."""
+    load = _load(contender, workload, programs, seconds, folder)
     core = cores()[0]
     before = (cpu_s(contender.workers), cpu_s(contender.supervisors), core_busy_s(core), time.monotonic())
-    report = wrk.run(command)
+    report = load()
     after = (cpu_s(contender.workers), cpu_s(contender.supervisors), core_busy_s(core), time.monotonic())
     workers_s, supervisors_s, busy_s, wall_s = (end - begin for begin, end in zip(before, after, strict=True))
     return Sample(
@@ -52,6 +53,19 @@ def measure_load(contender: Contender, workload: Workload, wrk_program: str, sec
         supervisors_percent=100 * supervisors_s / wall_s,
         others_percent=max(0.0, 100 * (busy_s - workers_s - supervisors_s) / wall_s),
     )
+
+
+def _load(
+    contender: Contender, workload: Workload, programs: dict[str, str], seconds: int, folder: Path
+) -> Callable[[], Report]:
+    """Return what puts the load on when it is called."""
+    if workload.streams:
+        log = folder / f"{workload.name}.log"
+        return partial(h2load.run, h2load.command(programs["h2load"], workload, contender.port, seconds, log), log)
+    script = folder / f"{workload.name}.lua" if workload.script else None
+    if script:
+        script.write_text(workload.script)
+    return partial(wrk.run, wrk.command(programs["wrk"], workload, contender.port, seconds, script))
 
 
 def measure_idle(contender: Contender) -> Sample:

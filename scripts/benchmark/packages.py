@@ -10,6 +10,8 @@ from pathlib import Path
 from scripts.benchmark.process import BenchError
 
 SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+#: Programs whose Debian package has another name.
+PACKAGES = {"h2load": "nghttp2-client"}
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -28,18 +30,19 @@ def need(programs: list[str]) -> dict[str, str]:
 
 def install(names: list[str]) -> None:
     """Install Debian packages without letting their services start, now or at boot."""
-    words = " ".join(names)
+    packages = [PACKAGES.get(name, name) for name in names]
+    words = " ".join(packages)
     if os.geteuid() != 0 or find("apt-get") is None:
         raise BenchError(f"missing: {words}. Install them, for example: sudo apt-get install {words}")
     print(f"Installing the Debian packages {words} ...", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with services_held_back():
-        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", *names]):
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", *packages]):
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise BenchError(f"{' '.join(command)} failed:\n{done.stderr.strip()}")
     if find("systemctl"):
-        subprocess.run(["systemctl", "disable", "-q", *names], capture_output=True, check=False)
+        subprocess.run(["systemctl", "disable", "-q", *packages], capture_output=True, check=False)
     if still := [name for name in names if find(name) is None]:
         raise BenchError(f"installed, but not found: {' '.join(still)}")
 

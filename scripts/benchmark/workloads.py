@@ -33,7 +33,10 @@ wrk.body = string.rep("0123456789abcdef", 640)
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One kind of load; `script` is Lua for wrk, empty for plain GET requests over keep-alive."""
+    """One kind of load; `script` is Lua for wrk, empty for plain GET requests over keep-alive.
+
+    With `streams` h2load asks over HTTP/2 instead, with so many requests in flight on each connection.
+    """
 
     name: str
     title: str
@@ -41,6 +44,7 @@ class Workload:
     connections: int = 64
     script: str = ""
     closes: bool = False
+    streams: int = 0
     setup: Setup = DEFAULT_SETUP
 
     @property
@@ -62,6 +66,13 @@ WORKLOADS = (
     Workload("tls_small_get", "small GET over TLS, 64 connections", setup=Setup(speaks_tls=True)),
     Workload("tls_body_1m", "GET 1 MB over TLS", path="/1m", connections=16, setup=Setup(speaks_tls=True)),
     Workload("tls_new_connection", "new TLS connection per request", closes=True, setup=Setup(speaks_tls=True)),
+    Workload(
+        "http2_small_get",
+        "small GET over HTTP/2, 8 connections of 8 streams",
+        connections=8,
+        streams=8,
+        setup=Setup(speaks_tls=True),
+    ),
     Workload("slow_backend", "20 ms backend, 512 connections", connections=512, setup=Setup(is_slow=True)),
     Workload("apis_10", "10 APIs, the last matches", path="/service-10/small", setup=Setup(apis=10)),
     Workload("apis_1000", "1,000 APIs, the last matches", path="/service-1000/small", setup=Setup(apis=1000)),
