@@ -1,6 +1,7 @@
 """scripts/attack: attack a gateway of its own in every known way and print what came of it."""
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from scripts.attacks import table
 from scripts.attacks.attacks import ATTACKS
 from scripts.attacks.measure import Outcome, measure
 from scripts.attacks.stage import AttackError, standing
-from scripts.benchmark.process import allow_many_files
+from scripts.benchmark.process import allow_many_files, cores
 
 
 def main(arguments: list[str]) -> int:
@@ -23,6 +24,7 @@ def main(arguments: list[str]) -> int:
     if unknown := [name for name in options.only if name not in names]:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(names)}")
     allow_many_files()
+    os.sched_setaffinity(0, {cores()[1]})
     outcomes: list[Outcome] = []
     try:
         for attack in ATTACKS:

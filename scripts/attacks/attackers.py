@@ -223,7 +223,7 @@ async def attack(attacker: Attacker, target: Target, count: int) -> None:
 def main(arguments: list[str]) -> None:
     """Attack until killed."""
     name, port, tls_port, proxy_port, scale, count = arguments
-    os.nice(5)  # on a machine of few cores the attackers' own hunger must not be taken for their effect
+    os.nice(10)  # on a machine of few cores the attackers' own hunger must not be taken for their effect
     target = Target(int(port), int(tls_port), int(proxy_port), float(scale))
     asyncio.run(attack(ATTACKERS[name], target, target.many(int(count))))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import psutil
 from scripts.attacks.attacks import Attack
 from scripts.attacks.polite import Service
 from scripts.benchmark import certificate
+from scripts.benchmark.process import cores
 from scripts.processes import descendants, free_ports, started
 
 _READY_S = 30.0
@@ -142,6 +144,7 @@ def standing(folder: Path, settings: Mapping[str, Mapping[str, str]]) -> Iterato
         process = stack.enter_context(started(gateway, log))
         plain, proxy, tls, control = _ports(process, log)
         (worker,) = (child for child in descendants(process.pid) if child.name().startswith("gproxy-worker"))
+        os.sched_setaffinity(worker.pid, {cores()[0]})  # what others take of its core it does not have
         favour(backend.pid, worker.pid)
         yield Stage(folder, plain, tls, proxy, control, worker)
 
