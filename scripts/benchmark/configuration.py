@@ -18,12 +18,13 @@ MAX_CONNECTIONS = 6000
 class Setup:
     """What a running set of proxies is configured for; workloads with equal setups share one set.
 
-    `apis` is the number of path prefixes `/service-N/`, 0 for one that takes every path. `is_slow` puts the
-    backend that answers after 20 ms behind the proxies. `is_fresh` asks for proxies that did nothing yet. `speaks_tls`:
-    clients speak TLS, HTTP/2 too, with the certificate in the folder `certificates` of each proxy. With `parts` gproxy makes each
-    answer of so many requests to the servers, while the others pass on a plain one. `is_protected`: gproxy has a rate
-    limit, circuit breakers and health checks as well, all of which let everything through. `rules` of gproxy are for
-    every request: "split" are two whose conditions do not hold and a sticky half, "mirror" copies and compares.
+    `apis` is the number of path prefixes `/service-N/`, 0 for one that takes every path. `is_slow` puts the backend
+    that answers after 20 ms behind the proxies. `is_fresh` asks for proxies that did nothing yet. `speaks_tls`:
+    clients speak TLS, HTTP/2 too; the certificate is in the folder `certificates` of each proxy. With `parts`
+    gproxy makes each answer of so many requests to the servers, while the others pass on a plain one.
+    `is_protected`: gproxy has a rate limit, circuit breakers and health checks as well, all of which let everything
+    through. `rules` of gproxy are for every request: "split" are two whose conditions do not hold and a sticky
+    half, "mirror" copies and compares.
     """
 
     apis: int = 0
