@@ -10,6 +10,7 @@ from gadmin.configuration.configuration import Configuration
 from gadmin.configuration.editor import Editor
 from gadmin.configuration.follower import Follower
 from gadmin.configuration.stores import Stores
+from gadmin.fleet.draining import Draining
 from gadmin.fleet.fleet import Fleet
 from gadmin.settings import Settings
 from gproxy.store.access import Access
@@ -25,6 +26,7 @@ class Services:
     accounts: Accounts
     login: Login
     fleet: Fleet
+    draining: Draining
 
     @classmethod
     def of(cls, settings: Settings) -> "Services":
@@ -32,9 +34,10 @@ class Services:
         access = Access.of(settings.store)
         follower = Follower(settings.store.url, access, Configuration)
         accounts = Accounts(accounts_url(settings), settings.accounts.session_hours * 3600, access)
-        editor = Editor(Stores(settings.store.url, access), follower)
+        stores = Stores(settings.store.url, access)
+        editor = Editor(stores, follower)
         fleet = Fleet(editor.nodes, settings.fleet.nodes, settings.fleet.timeout_s)
-        return cls(settings, follower, editor, accounts, Login(accounts), fleet)
+        return cls(settings, follower, editor, accounts, Login(accounts), fleet, Draining(stores))
 
     def begin(self) -> str | None:
         """Start what runs by itself; returns the password of the first user if there was none."""

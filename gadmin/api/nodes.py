@@ -6,9 +6,10 @@ from flask import Blueprint, Response, jsonify
 from werkzeug.exceptions import NotFound
 
 from gadmin.accounts.roles import Role
+from gadmin.api.problems import Failure
 from gadmin.api.reading import Query, document
 from gadmin.fleet import merge
-from gadmin.security.guard import needs
+from gadmin.security.guard import identity, needs
 from gadmin.services import services
 
 blueprint: Final = Blueprint("api_nodes", __name__)
@@ -20,6 +21,22 @@ def nodes() -> Response:
     """Return each node: its state, its workers, what they run."""
     Query().done()
     return jsonify({"nodes": merge.nodes(services().fleet.readings())})
+
+
+@blueprint.put("/nodes/<node>/drained")
+@needs(Role.EDITOR)
+def drained(node: str) -> Response:
+    """Let a node take no more traffic, or take it again: {"drained": true} or false."""
+    Query().done()
+    wanted = document().get("drained")
+    if not isinstance(wanted, bool):
+        raise Failure(422, "invalid", 'The body says {"drained": true} or false.')
+    draining = services().draining
+    if wanted:
+        draining.wish(node, identity().author)
+    elif node in draining.wishes():
+        draining.withdraw(node, identity().author)
+    return jsonify({"node": node, "drained": wanted})
 
 
 @blueprint.get("/nodes/<node>/stats")

@@ -170,6 +170,13 @@ def _of_one(path_name: list[dict[str, Any]]) -> dict[str, Any]:
     for part in ("stats", "events"):
         operation = _operation(f"node_{part}", f"The {part} of one node", {200: _OBJECT}, (), (404, 502))
         found[f"/nodes/{{node}}/{part}"] = {"parameters": [{**path_name[0], "name": "node"}], "get": operation}
+    wish = {**_object({"drained": _FLAG}), "additionalProperties": False}
+    told = _object({"node": _TEXT, "drained": _FLAG})
+    drain = _operation("drain_node", "Let a node drain, or take traffic again", {200: told}, (), (404, 415, 422, 503))
+    found["/nodes/{node}/drained"] = {
+        "parameters": [{**path_name[0], "name": "node"}],
+        "put": {**drain, "requestBody": _body(wish)},
+    }
     for plural in ("servers", "apis", "nodes"):
         operation = _operation(f"stats_{plural}", f"Figures of one of the {plural}", {200: _OBJECT}, (), (404,))
         found[f"/stats/{plural}/{{name}}"] = {"parameters": path_name, "get": operation}

@@ -15,6 +15,7 @@ from gadmin.fleet.fleet import UnknownNode
 from gproxy.core.problem import Problem
 from gproxy.ctl.node import NodeError
 from gproxy.store.base import Conflict, StoreError, UnknownRevision
+from gproxy.store.draining import NoSuchNode
 from gproxy.store.edit import Rejected
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def failure(error: Exception) -> Failure:
         theirs = error.theirs
         current = None if theirs is None else {"revision": theirs.revision, "document": theirs.document}
         return Failure(412, "conflict", _sentence(error), {"current": current})
-    if isinstance(error, NoSuchObject | UnknownRevision | UnknownNode):
+    if isinstance(error, NoSuchObject | NoSuchNode | UnknownRevision | UnknownNode):
         return Failure(404, "not_found", _sentence(error))
     if isinstance(error, InUse):
         users = [{"kind": kind, "name": name} for kind, name in error.users]

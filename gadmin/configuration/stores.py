@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from gproxy.store.access import Access
 from gproxy.store.base import Conflict, Store, StoreError, UnknownRevision
+from gproxy.store.draining import NoSuchNode
 from gproxy.store.open import open_store
 
 
@@ -26,7 +27,7 @@ class Stores:
             store = self._local.store = open_store(self.url, create=True, access=self._access)
         try:
             yield store
-        except (Conflict, UnknownRevision):
+        except (Conflict, UnknownRevision, NoSuchNode):
             raise  # an answer, no failure
         except StoreError:
             self.close()

@@ -47,6 +47,7 @@ _WORDS: Final = {
 _FIGURES_OF: Final[dict[tuple[Kind, int], tuple[str, str, str]]] = {
     **{(Kind.CIRCUIT, cause): names for cause, names in breaker.FIGURES.items()},
     (Kind.FLEET, FleetCause.NODES): ("before", "nodes", ""),
+    **{(Kind.FLEET, cause): ("", "", "") for cause in (FleetCause.DRAINED, FleetCause.UNDRAINED)},
     (Kind.RELOAD, ReloadCause.REFUSED): ("problems", "", ""),
     (Kind.SNAPSHOT, SnapshotCause.REJECTED): ("revision", "problems", ""),
 }

@@ -123,6 +123,8 @@ class FleetCause(IntEnum):
     SERVER_OPEN = 1  # enough nodes have opened the circuit of a server: it is given a rest here, too
     SERVER_CLOSED = 2
     NODES = 3  # nodes came or went: figures: how many there were, and how many there are
+    DRAINED = 4  # this node takes no more traffic, somebody wants it so
+    UNDRAINED = 5
 
 
 @dataclass(frozen=True, slots=True)

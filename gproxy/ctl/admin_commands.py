@@ -15,7 +15,7 @@ from gproxy.core.schema import PLURALS, collect
 from gproxy.ctl import commands, files
 from gproxy.ctl.admin import Admin
 from gproxy.ctl.importing import report
-from gproxy.ctl.nodes import NotApplied
+from gproxy.ctl.nodes import DRAINS, SERVES, NotApplied
 from gproxy.ctl.seed import imported
 from gproxy.ctl.seed_export import read_export
 from gproxy.store.base import Entry, State, Stored
@@ -104,6 +104,18 @@ def nodes(arguments: argparse.Namespace, admin: Admin) -> None:
     for node in told["nodes"]:
         runs = f"revision {node['revision']}, {len(node['workers'])} workers" if "revision" in node else node["trouble"]
         print(f"{node['id']}  {node['address']}  {node['state']}  {runs}")
+
+
+def drain(arguments: argparse.Namespace, admin: Admin) -> None:
+    """Let a node take no more traffic."""
+    admin.call("PUT", f"/nodes/{quote(arguments.of_node, safe='')}/drained", body={"drained": True})
+    print(DRAINS.format(arguments.of_node))
+
+
+def undrain(arguments: argparse.Namespace, admin: Admin) -> None:
+    """Let a node take traffic again."""
+    admin.call("PUT", f"/nodes/{quote(arguments.of_node, safe='')}/drained", body={"drained": False})
+    print(SERVES.format(arguments.of_node))
 
 
 def _change(

@@ -11,7 +11,7 @@ from gproxy.ctl.admin import TOKEN_VARIABLE
 from gproxy.ctl.explain import explain
 from gproxy.ctl.files import FORMATS, STDIN
 from gproxy.ctl.importing import import_seed
-from gproxy.ctl.nodes import nodes
+from gproxy.ctl.nodes import drain, nodes, undrain
 from gproxy.ctl.status import status
 
 #: How many entries `history` shows unless told otherwise: what fits a screen.
@@ -129,6 +129,14 @@ def _add_reading(
     fleet = actions.add_parser("nodes", parents=[shared], help="show the nodes that follow the store")
     fleet.add_argument("--format", choices=sorted(FORMATS), help="all that is known of them, as a document")
     fleet.set_defaults(run=nodes)
+    for name, run, said in (
+        ("drain", drain, "let a node take no more traffic: not ready, and connections end after their request"),
+        ("undrain", undrain, "let a node take traffic again"),
+    ):
+        command = actions.add_parser(name, parents=[shared], help=said)
+        command.add_argument("of_node", metavar="NODE", help="its id, as `nodes` shows it")
+        command.add_argument("--author", default=_login_name(), help="who (%(default)s)")
+        command.set_defaults(run=run)
 
     _add_explain(actions, shared)
     watch = actions.add_parser("status", parents=[shared], help="show a running node, refreshing until Ctrl-C")

@@ -1,14 +1,21 @@
-"""`gproxyctl nodes`, and `--wait`: who follows the store, and whether all of them run a revision."""
+"""`gproxyctl nodes`, `drain`, `undrain`, and `--wait`: who follows the store, and whether all run a revision."""
 
 import argparse
 import sys
 import time
+from collections.abc import Container
+from typing import Final
 
 from gproxy.ctl import files
+from gproxy.store import draining
 from gproxy.store.applied import wait_applied
 from gproxy.store.base import Store
 from gproxy.store.nodes import Node, now_ms
 from gproxy.store.open import open_store
+
+#: What became of a wish.
+DRAINS: Final = "{0} drains until `gproxyctl undrain {0}`"
+SERVES: Final = "{} takes traffic again"
 
 
 class NotApplied(Exception):
@@ -18,21 +25,37 @@ class NotApplied(Exception):
 def nodes(arguments: argparse.Namespace, url: str) -> None:
     """Show the nodes that follow the store, and what their workers run."""
     with open_store(url, access=arguments.access) as store:
-        found = store.registry.nodes()
+        found, drained = store.registry.nodes(), store.registry.drains()
     if arguments.format:
-        print(files.render({"nodes": [node.told() for node in found]}, arguments.format), end="")
+        told = [{**node.told(), "drained": node.id in drained} for node in found]
+        print(files.render({"nodes": told}, arguments.format), end="")
     elif found:
-        print("\n".join(table(found, now_ms())))
+        print("\n".join(table(found, now_ms(), drained)))
     else:
         print("no node is registered", file=sys.stderr)
 
 
-def table(found: list[Node], at_ms: int) -> list[str]:
+def drain(arguments: argparse.Namespace, url: str) -> None:
+    """Let a node take no more traffic."""
+    with open_store(url, access=arguments.access) as store:
+        draining.wish(store.registry, arguments.of_node, arguments.author)
+    print(DRAINS.format(arguments.of_node))
+
+
+def undrain(arguments: argparse.Namespace, url: str) -> None:
+    """Let a node take traffic again."""
+    with open_store(url, access=arguments.access) as store:
+        draining.withdraw(store.registry, arguments.of_node)
+    print(SERVES.format(arguments.of_node))
+
+
+def table(found: list[Node], at_ms: int, drained: Container[str] = ()) -> list[str]:
     """Return the nodes as lines, one each below the titles, in columns as wide as they need to be."""
     rows = [("NODE", "CONTROL", "VERSION", "REVISION", "WORKERS", "UP", "SEEN")]
     for node in found:
         up, seen = (at_ms - node.started_ms) // 1000, max(0, at_ms - node.written_ms) // 1000
-        rows.append((node.id, node.control, node.version, str(node.revision), _workers(node), f"{up} s", f"{seen} s"))
+        workers = f"{_workers(node)}, drained" if node.id in drained else _workers(node)
+        rows.append((node.id, node.control, node.version, str(node.revision), workers, f"{up} s", f"{seen} s"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(text.ljust(wide) for text, wide in zip(row, widths, strict=True)).rstrip() for row in rows]
 

@@ -32,13 +32,15 @@ def not_alive_because(table: Table, now: Now) -> str | None:
 def not_ready_because(table: Table) -> str | None:
     """Return why the node is not ready for traffic, None if it is.
 
-    Ready means: as many workers as are wanted accept connections and run a snapshot. An unreachable store does
-    not matter as long as there is a snapshot.
+    Ready means: as many workers as are wanted accept connections and run a snapshot, and nobody drains the node. An
+    unreachable store does not matter as long as there is a snapshot.
     """
     cells = table.cells
     wanted = cells[layout.WORKERS_WANTED]
     if not wanted:
         return "stopping"
+    if cells[layout.DRAINED]:
+        return "drained"
     accepting = loaded = 0
     for slot in range(table.slots):
         base = table.base(slot)
@@ -68,6 +70,7 @@ def document(table: Table, node: str, version: str, master_pid: int, now: Now) -
         "pid": master_pid,
         "ready": not_ready_because(table) is None,
         "not_ready_because": not_ready_because(table),
+        "drained": bool(cells[layout.DRAINED]),
         "reloads": cells[layout.GENERATION],
         "upgrades": cells[layout.UPGRADES],
         "workers_wanted": cells[layout.WORKERS_WANTED],

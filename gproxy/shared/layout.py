@@ -52,6 +52,7 @@ UPGRADES: Final = 31  # raised by each program that takes the node over from ano
 ROWS_USED: Final = 32  # rows below this number have been given to a server or an API at least once
 FLEET_CHANGES: Final = 33  # raised when other nodes begin or cease to have a server given a rest here
 FLEET_NODES: Final = 34  # nodes that follow the same store and count here, this one among them
+DRAINED: Final = 35  # 1 while the node takes no more traffic because somebody wants it so
 GLOBAL_END: Final = 72
 
 # SYNC_STATE values.

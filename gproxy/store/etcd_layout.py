@@ -7,6 +7,7 @@
     PREFIX/.store/checkpoint/0000000010-ID/000   all objects as of write 10, with the writes that made them
     PREFIX/.store/shown                      raised by whoever brings objects in line with a large write
     PREFIX/.nodes/ID                         a running node, under a lease
+    PREFIX/.drains/ID                        the wish that this node takes no more traffic
 
 The store is its checkpoint and the entries after it; the objects that people see are a copy. So a write is one
 transaction on the head however large it is (what does not fit was put beside it before), nobody can read half of one,
@@ -28,6 +29,7 @@ class Layout:
         self.everything = f"{prefix}/"
         self.own = f"{prefix}/.store/"
         self.nodes = f"{prefix}/.nodes/"
+        self.drains = f"{prefix}/.drains/"
         self.head = f"{self.own}head"
         self.shown = f"{self.own}shown"
         self.parts = f"{self.own}parts/"

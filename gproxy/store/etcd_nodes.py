@@ -7,18 +7,19 @@ from typing import Final
 from gproxy.store import etcd_client as client
 from gproxy.store.etcd_layout import Layout
 from gproxy.store.etcd_link import EtcdLink
-from gproxy.store.nodes import LEFT_S, TTL_S, Node, Registry
+from gproxy.store.nodes import LEFT_S, TTL_S, Drain, Node, Registry
 
 #: A lease is renewed when it is so old: records are written more often than that.
 RENEW_S: Final = TTL_S / 4
 
 
 class EtcdRegistry(Registry):
-    """The records below PREFIX/.nodes/."""
+    """The records below PREFIX/.nodes/, the wishes to drain below PREFIX/.drains/."""
 
     def __init__(self, link: EtcdLink, layout: Layout) -> None:
         self._link = link
         self._folder = layout.nodes
+        self._drains = layout.drains
         self._leases: dict[str, tuple[int, float]] = {}  # and when it was renewed last
         self._has_news = False
 
@@ -58,6 +59,17 @@ class EtcdRegistry(Registry):
         pairs, _ = self._link.get(self._folder, client.end_of(self._folder))
         found = (_parsed(pair.value) for pair in pairs)
         return [node for node in found if node is not None]
+
+    def drains(self) -> dict[str, Drain]:
+        """Return the wishes that can be read."""
+        pairs, _ = self._link.get(self._drains, client.end_of(self._drains))
+        found = ((pair.key.removeprefix(self._drains), Drain.parse(pair.value)) for pair in pairs)
+        return {node: wish for node, wish in found if wish is not None}
+
+    def drain(self, node: str, wish: Drain | None) -> None:
+        """Put the key of a wish, or delete it."""
+        key = self._drains + node
+        self._link.transact((), [client.put(key, wish.rendered().encode("ascii")) if wish else client.delete(key)])
 
 
 def _parsed(value: bytes) -> Node | None:

@@ -112,7 +112,7 @@ class EtcdWatch:
             key = event.kv.key.decode("utf-8", "replace")
             if key.startswith(layout.own):
                 ours.add(event.kv.mod_revision)
-            elif key.startswith(layout.nodes):
+            elif key.startswith((layout.nodes, layout.drains)):
                 nodes = True
             else:
                 objects.append((event.kv.mod_revision, key))

@@ -1,9 +1,12 @@
 """The nodes that follow a store: each says who and where it is, and what its workers run.
 
+A node that somebody wants to *drain* learns of it here as well.
+
 A node renews its *record* well within `TTL_S`. One that did not is not listed: it is gone, or it cannot reach the
 store, which changes nothing about what it serves. A node that stops leaves a record that says so for `LEFT_S`.
 """
 
+import json
 import math
 import time
 from abc import ABC, abstractmethod
@@ -99,6 +102,27 @@ class Node:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """The wish that a node takes no more traffic: whose, and since when (milliseconds since 1970)."""
+
+    author: str
+    since_ms: int
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Self | None:
+        """Read what `rendered` has made, None when it is something else."""
+        try:
+            document = json.loads(text)
+            return cls(str(document["author"]), int(document["since_ms"]))
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            return None
+
+    def rendered(self) -> str:
+        """Return the wish as a text of JSON."""
+        return json.dumps(asdict(self))
+
+
 class Registry(ABC):
     """The records of one store. Every method raises StoreError when the store cannot serve it."""
 
@@ -109,6 +133,14 @@ class Registry(ABC):
     @abstractmethod
     def records(self) -> list[Node]:
         """Return the records that are alive, by id, also those of nodes that have just left."""
+
+    @abstractmethod
+    def drains(self) -> dict[str, Drain]:
+        """Return by id which nodes shall take no more traffic; it does not matter whether they are there."""
+
+    @abstractmethod
+    def drain(self, node: str, wish: Drain | None) -> None:
+        """Let a node take no more traffic, until None lets it do so again. That outlives the node and its restarts."""
 
     def has_news(self) -> bool:
         """Tell whether a record was written since the last time this was asked, where that costs nothing to know."""

@@ -20,6 +20,7 @@ from gproxy.store.open import BadStoreUrl, canonical
 from gproxy.store.snapshot_file import FILE_NAME
 from gproxy.sync.adopt import Adopter
 from gproxy.sync.certificates import Certificates
+from gproxy.sync.drain import DrainWatch
 from gproxy.sync.fleet import Fleet
 from gproxy.sync.fleet_memory import FleetMemory
 from gproxy.sync.lookout import Lookout
@@ -56,12 +57,16 @@ def run(context: Context) -> int:
     # A node that has never run makes its embedded store; one that has must not take a lost store for an empty one.
     source = Source(settings.store.url, not publisher.has_last_good, Access.of(settings.store), Adopter(context.table))
     registrar = Registrar(context)
+    drain = DrainWatch(context.table, registrar.id)
     certificates = Certificates(context)
     fleet = Fleet(context.table, registrar.id, FleetMemory(settings.gproxy.run_dir))
     try:
         while _goes_on(received, context.master_pid):
             cells[layout.SYNC_HEARTBEAT] = now_ms()
             state = source.poll(TURN_S if is_everywhere(context.table) else SHORT_TURN_S)
+            if source.registry is not None:
+                with contextlib.suppress(StoreError):  # the source meets the same trouble, and says so
+                    drain.look(source.registry, time.monotonic())  # before anything to serve is published
             if state is not None:
                 publisher.offer(state, time.monotonic())
             else:

@@ -83,6 +83,8 @@ class Process:
         self._runtime.deadlines.sweep()
         self._current.check()
         self._runtime.health.look(self._runtime.snapshot)
+        if not self._stop_by and bool(self._cells[layout.DRAINED]) is not self._runtime.draining:
+            self._heed_drain()
         self._ticks += 1
         if self._ticks % _TICKS_PER_HEARTBEAT == 0:
             self._cells[self._base + layout.HEARTBEAT] = now_ms()
@@ -98,6 +100,13 @@ class Process:
                 self.stop()
         elif not self._acceptors and self._may_accept():
             self._accept()
+
+    def _heed_drain(self) -> None:
+        """Let connections end because somebody drains the node, or keep them again; requests are always served."""
+        if self._runtime.draining:
+            self._runtime.resume()
+        else:
+            self._runtime.drain()
 
     def _may_accept(self) -> bool:
         """A snapshot is in use, or there is nothing to wait for."""

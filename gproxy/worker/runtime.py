@@ -197,6 +197,11 @@ class Runtime:
         for session in self.sessions:
             session.drain()
 
+    def resume(self) -> None:
+        """Keep connections again, after `drain`."""
+        self.draining = False
+        self.client_idle_s = self.settings.timeouts.client_idle_s or NEVER
+
     def pace(self) -> Pace:
         """Return how slow a client may be in one direction."""
         return Pace(self.deadlines.stall_s, self._slowest, monotonic())

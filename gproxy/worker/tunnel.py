@@ -219,14 +219,14 @@ class Tunnel:
         self._finish(f"broken off: {reason}")
 
     def drain(self) -> None:
-        """The worker wants to leave: end within drain_s."""
+        """The worker drains: end within drain_s."""
         self._until = min(self._until, monotonic() + self._upgrade.drain_s)
         self.lives()
 
     def expire(self) -> None:
         """Called by the wheel: the tunnel was idle, or open, for too long."""
         if self._runtime.draining:
-            self._finish("the worker leaves")
+            self._finish("the worker drains")
         else:
             self._finish("the total time is over" if monotonic() >= self._until else "idle for too long")
 

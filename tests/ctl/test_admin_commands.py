@@ -114,6 +114,9 @@ def test_nodes_and_one_node(ctl: Ctl, node: FakeNode) -> None:
     code, out, _ = ctl("nodes")
     assert (code, out.split()[:3]) == (0, [node.address, node.address, "ok"])
     assert json.loads(ctl("nodes", "--format", "json")[1])["nodes"][0]["id"] == node.address
+    code, _, err = ctl("drain", "n9")
+    assert (code, "no node n9 has registered" in err.lower()) == (1, True)
+    assert ctl("undrain", "n9")[1] == "n9 takes traffic again\n"
     code, _, err = ctl("--node", "n9", "status", "--once")
     assert (code, "there is no node n9" in err) == (1, True)
 

@@ -43,7 +43,23 @@ def test_nodes_are_shown_and_those_that_left_are_not(url: str, capsys: pytest.Ca
     shown = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in shown] == ["NODE", "n1"]
     assert main(["--store", url, "nodes", "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["nodes"] == [json.loads(json.dumps(a_node().told()))]
+    assert json.loads(capsys.readouterr().out)["nodes"] == [
+        json.loads(json.dumps(a_node().told())) | {"drained": False}
+    ]
+
+
+def test_a_node_is_drained_and_brought_back(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--store", url, "drain", "n1"]) == 1
+    assert "no node n1 has registered" in capsys.readouterr().err
+    register(url, a_node("n1"))
+    assert main(["--store", url, "drain", "n1", "--author", "somebody"]) == 0
+    assert main(["--store", url, "nodes"]) == 0
+    assert "drained" in capsys.readouterr().out.splitlines()[-1]
+    assert main(["--store", url, "undrain", "n1"]) == 0
+    assert main(["--store", url, "undrain", "n1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "n1 takes traffic again\n"
+    assert captured.err == "gproxyctl: nobody drains a node n1\n"
 
 
 def apply(url: str, tmp_path: Path, *words: str) -> int:

@@ -39,6 +39,9 @@ def test_ready_when_every_wanted_worker_runs_a_snapshot(table: Table) -> None:
     assert not_ready_because(table) == "1 of 2 workers have loaded the configuration"
     put_worker(table, 2, layout.STATE_ACCEPTING)
     assert not_ready_because(table) is None
+    table.cells[layout.DRAINED] = 1
+    assert not_ready_because(table) == "drained"
+    table.cells[layout.DRAINED] = 0
 
 
 def test_a_reload_and_a_store_outage_leave_it_ready(table: Table) -> None:

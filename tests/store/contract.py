@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gproxy.core.change import Objects, diff
 from gproxy.store.base import ABSENT, Conflict, Store, UnknownRevision, Write
+from gproxy.store.nodes import Drain
 from gproxy.store.open import open_store
 from tests.store.test_nodes import a_node
 
@@ -228,6 +229,19 @@ class StoreContract:
         assert counter.document["weight"] == 80
         assert seen == {"counter", *(f"p{n}-{number}" for n in range(4) for number in range(20))}
         assert [entry.revision for entry in store.history()] == list(range(80, 0, -1))
+
+    def test_nodes_drain_until_that_is_taken_back(self, store: Store, url: str) -> None:
+        registry, wish = store.registry, Drain("somebody", 1_000)
+        assert registry.drains() == {}
+        registry.drain("n2", wish)
+        registry.drain("a.b:1", Drain("ä", 2))
+        with open_store(url) as other:
+            assert other.registry.drains() == {"a.b:1": Drain("ä", 2), "n2": wish}
+            assert other.registry.records() == []
+            other.registry.drain("n2", None)
+            other.registry.drain("n2", None)
+        assert list(registry.drains()) == ["a.b:1"]
+        assert (store.read().revision, store.history()) == (0, [])
 
     def test_nodes_are_listed_until_they_leave(self, store: Store, url: str) -> None:
         assert store.registry.records() == []

@@ -1,5 +1,5 @@
 from gproxy.store.applied import LOOK_S, wait_applied
-from gproxy.store.nodes import Node, Registry, RunningWorker
+from gproxy.store.nodes import Drain, Node, Registry, RunningWorker
 from tests.store.test_nodes import a_node
 
 
@@ -9,6 +9,12 @@ class Scripted(Registry):
     def __init__(self, *looks: list[Node]) -> None:
         self.looks = list(looks)
         self.now_s = 0.0
+
+    def drains(self) -> dict[str, Drain]:
+        raise NotImplementedError
+
+    def drain(self, node: str, wish: Drain | None) -> None:
+        raise NotImplementedError
 
     def announce(self, node: Node) -> None:
         raise NotImplementedError

@@ -15,7 +15,7 @@ from gproxy.shared.fleet import FleetCells
 from gproxy.shared.rings import RingReader
 from gproxy.shared.table import Table
 from gproxy.store.base import StoreUnavailable
-from gproxy.store.nodes import Node, Registry
+from gproxy.store.nodes import Drain, Node, Registry
 from gproxy.sync.fleet import LOOK_S, Fleet
 from gproxy.sync.fleet_memory import FleetMemory
 from tests.store.test_nodes import a_node
@@ -34,6 +34,12 @@ class Records(Registry):
         self.said: dict[str, Node] = {}
         self.clock_ms = 0
         self.is_away = False
+
+    def drains(self) -> dict[str, Drain]:
+        raise NotImplementedError
+
+    def drain(self, node: str, wish: Drain | None) -> None:
+        raise NotImplementedError
 
     def announce(self, node: Node) -> None:
         raise NotImplementedError

@@ -9,7 +9,7 @@ from gproxy.role import NO_SLOT, Context
 from gproxy.shared import layout
 from gproxy.shared.table import Table
 from gproxy.store.base import StoreUnavailable
-from gproxy.store.nodes import Node, Registry, RunningWorker
+from gproxy.store.nodes import Drain, Node, Registry, RunningWorker
 from gproxy.sync.register import RENEW_S, UNSETTLED_S, Registrar, running
 
 
@@ -19,6 +19,12 @@ class Written(Registry):
     def __init__(self) -> None:
         self.told: list[Node] = []
         self.fails = False
+
+    def drains(self) -> dict[str, Drain]:
+        raise NotImplementedError
+
+    def drain(self, node: str, wish: Drain | None) -> None:
+        raise NotImplementedError
 
     def announce(self, node: Node) -> None:
         if self.fails:

@@ -7,6 +7,7 @@ from gadmin.app import create_app
 from gadmin.services import Services
 from tests.gadmin.conftest import Visit, Visitor, services_in
 from tests.gadmin.fleet.nodes import FakeNode, fake_node
+from tests.store.test_nodes import a_node
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +70,18 @@ def test_a_request_is_explained_by_a_node(viewer: Visitor, node: FakeNode) -> No
 
 def test_nobody_sees_figures_without_a_login(visit: Visit) -> None:
     assert visit().get("/api/v1/stats").status_code == 401
+
+
+def test_a_node_is_drained_and_brought_back(editor: Visitor, viewer: Visitor, services: Services) -> None:
+    assert editor.call("PUT", "/nodes/web-1/drained", {"drained": True}).status_code == 404
+    with services.editor._stores.use() as store:
+        store.registry.announce(a_node("web-1"))
+    for _ in range(2):  # wishing it again changes nothing
+        told = editor.call("PUT", "/nodes/web-1/drained", {"drained": True})
+        assert (told.status_code, told.get_json()) == (200, {"node": "web-1", "drained": True})
+    assert services.draining.wishes()["web-1"].author == "a-editor"
+    for _ in range(2):
+        assert editor.call("PUT", "/nodes/web-1/drained", {"drained": False}).status_code == 200
+    assert services.draining.wishes() == {}
+    assert editor.call("PUT", "/nodes/web-1/drained", {"drained": 1}).status_code == 422
+    assert viewer.call("PUT", "/nodes/web-1/drained", {"drained": True}).status_code == 403

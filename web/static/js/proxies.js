@@ -21,6 +21,7 @@ function show(section, node, now) {
     chip.textContent = node.state;
     chip.className = `chip ${STATES[node.state]}`;
   }
+  section.querySelector("[data-drained]").hidden = !node.drained;
   const facts = {
     ready: node.ready === undefined ? "unknown" : node.ready ? "yes" : node.not_ready_because,
     runs: node.revision === undefined ? "" : `revision ${node.revision}, published ${age(node.snapshot_age_s)} ago; ${node.worker_restarts} workers replaced, ${node.reloads} reloads`,
