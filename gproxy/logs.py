@@ -108,9 +108,12 @@ class LineHandler(logging.Handler):
 
     def reopen(self) -> None:
         """Open the target anew; raises OSError and keeps the old one when that fails."""
-        old, self._fd = self._fd, _open(self._target)
-        if self._target != "-":
-            os.close(old)
+        if self._target == "-":
+            return
+        fresh = _open(self._target)
+        # In its place: a thread that is about to write has the number in hand, which must not become another file's.
+        os.dup2(fresh, self._fd, inheritable=False)
+        os.close(fresh)
 
     def close(self) -> None:
         """Close the file; standard error stays open."""

@@ -85,6 +85,20 @@ def test_reopen_follows_a_moved_file(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().endswith("three\n")
 
 
+def test_reopening_puts_the_new_file_in_the_place_of_the_old_one(tmp_path: Path) -> None:
+    """A thread in the middle of a line has its number: that must not have become a socket's meanwhile."""
+    log_to(str(tmp_path / "log"))
+    (handler,) = (each for each in logging.getLogger().handlers if isinstance(each, logs.LineHandler))
+    before, free = handler._fd, os.dup(2)
+    os.close(free)
+    logs.reopen()
+    assert handler._fd == before
+    assert not os.get_inheritable(before)
+    again = os.dup(2)
+    os.close(again)
+    assert again == free, "nothing is left open"
+
+
 def test_a_failed_reopen_keeps_the_old_file(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()

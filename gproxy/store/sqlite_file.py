@@ -98,12 +98,15 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check(path: Path, connection: sqlite3.Connection, create: bool, wait_s: float) -> None:
+    # As of one moment: another process may be creating it, in one transaction.
+    connection.execute("BEGIN")
     version = _number(connection, "PRAGMA user_version")
+    tables = _number(connection, "SELECT count(*) FROM sqlite_schema")
+    connection.execute("COMMIT")
     if version > FORMAT:
         raise StoreTooNew(f"{path}: written by a newer version (format {version}, this one reads {FORMAT})")
     if version == 0:
-        if _number(connection, "SELECT count(*) FROM sqlite_schema"):
-            # Another process may be creating it at this moment, but then it does so in one transaction.
+        if tables:
             raise StoreCorrupt(f"{path}: a SQLite file of another program, not a store")
         if not create:
             raise StoreMissing(f"{path}: the file is empty, not a store yet")

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gproxy.store import sqlite_file
 from gproxy.store.base import StoreCorrupt, StoreError, StoreTooNew, StoreUnavailable
 from gproxy.store.sqlite import SqliteStore
+from gproxy.store.sqlite_file import open_file
 from tests.store.contract import put
 
 
@@ -98,6 +101,24 @@ def test_a_folder_in_place_of_the_file_is_said(path: Path) -> None:
     path.mkdir()
     with pytest.raises(StoreUnavailable, match="cannot be opened or written"):
         SqliteStore(path, create=True)
+
+
+def test_one_that_another_process_is_just_creating_is_not_of_another_program(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = sqlite_file._number
+
+    def number_and_then_another_comes(connection: sqlite3.Connection, query: str) -> int:
+        found = number(connection, query)
+        monkeypatch.setattr(sqlite_file, "_number", number)
+        with contextlib.suppress(StoreUnavailable):
+            open_file(path, create=True, wait_s=0.02).close()
+        return found
+
+    monkeypatch.setattr(sqlite_file, "_number", number_and_then_another_comes)
+    connection = open_file(path, create=True, wait_s=5)
+    assert connection.execute("SELECT revision FROM store").fetchone() == (0,)
+    connection.close()
 
 
 def test_processes_may_create_the_same_store_at_once(path: Path) -> None:
