@@ -65,6 +65,8 @@ def failure(error: Exception) -> Failure:
         return Failure(422, "invalid", f"{error.field}: {error}")
     if isinstance(error, StoreError):
         return Failure(503, "store_unavailable", _sentence(error))
+    if isinstance(error, NodeError) and error.is_refusal:
+        return Failure(400, "bad_request", _sentence(error))
     if isinstance(error, NodeError):
         return Failure(502, "node_unavailable", _sentence(error))
     if isinstance(error, Busy):

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -40,6 +41,15 @@ class UnknownNode(Exception):
     """There is no node with that id."""
 
 
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """A rendered answer and when it was made (monotonic)."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    made_s: float = float("-inf")
+    content: bytes = b""
+
+
 class Fleet:
     """The nodes that `registered` lists, and those whose control endpoints are at `extra` addresses."""
 
@@ -52,7 +62,7 @@ class Fleet:
         self._seen_s: dict[str, float] = {}
         self._discovered_s = -_DISCOVER_S
         self._pool = ThreadPoolExecutor(_AT_A_TIME, "fleet")
-        self._cache: dict[tuple[str, ...], tuple[float, bytes]] = {}
+        self._cache: dict[tuple[str, ...], _Kept] = {}
         self._lock = threading.Lock()
         self._discovery = threading.Lock()
 
@@ -183,11 +193,12 @@ class Fleet:
         return pollers[0].ask(path, QUESTION_S, question)
 
     def _cached(self, key: tuple[str, ...], make: Callable[[], dict[str, Any]]) -> bytes:
-        with self._lock:  # one makes it, the others wait for what it has made
-            found = self._cache.get(key)
-            if found is None or time.monotonic() - found[0] > FRESH_S:
-                found = time.monotonic(), json.dumps(make(), separators=(",", ":")).encode()
-                self._cache[key] = found
-                if len(self._cache) > _MOST_CACHED:
-                    del self._cache[min(self._cache, key=lambda one: self._cache[one][0])]
-            return found[1]
+        with self._lock:
+            kept = self._cache[key] = self._cache.pop(key, None) or _Kept()
+            if len(self._cache) > _MOST_CACHED:
+                del self._cache[next(iter(self._cache))]  # the one that nobody has asked for the longest
+        with kept.lock:  # one makes it, the others wait for what it has made; who wants something else does not
+            if time.monotonic() - kept.made_s > FRESH_S:
+                kept.content = json.dumps(make(), separators=(",", ":")).encode()
+                kept.made_s = time.monotonic()
+            return kept.content

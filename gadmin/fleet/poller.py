@@ -18,6 +18,9 @@ INTEREST_S: Final = 15.0
 #: How many of the latest seconds are asked for: as many as may have been missed between two answers.
 OVERLAP: Final = 10
 
+#: What figures are made of.
+_SHAPE: Final = {"totals": dict, "figures": dict, "history": dict, "workers": list, "apis": list, "servers": list}
+
 Listener = Callable[[str, Document], None]
 
 
@@ -93,6 +96,7 @@ class Poller:
         seconds = SECONDS if not self.timeline.rows else OVERLAP + int(time.monotonic() - self._told_s)
         try:
             told = self._node.ask(f"/stats?objects=busy&buckets=true&seconds={seconds}", self._timeout_s)
+            _check(told)
             self.timeline.add(told["history"], int(time.time()))
             self._hear()
             trouble = ""
@@ -114,3 +118,16 @@ class Poller:
         heard = self._node.ask(f"/events?since={self._event}", self._timeout_s)
         self._event = int(heard["last"])
         self._listen(self.id, heard)
+
+
+def _check(told: Document) -> None:
+    """Raise KeyError or TypeError for figures that could not be added to those of others: all pages show the sum."""
+    for key, kind in _SHAPE.items():
+        if not isinstance(told[key], kind):
+            raise TypeError(f"{key} is no {kind.__name__}")
+    for item in (*told["workers"], *told["apis"], *told["servers"]):
+        if not isinstance(item, dict):
+            raise TypeError("an entry is no dict")
+    for item in (*told["apis"], *told["servers"]):
+        if not isinstance(item["name"], str):
+            raise TypeError("a name is no text")

@@ -102,8 +102,7 @@ class _Pages:
     def edit(self, name: str) -> Response | str | tuple[str, int]:
         """Change an object."""
         if request.method == "POST":
-            text = request.form.get(REVISION, "")
-            return self._save(name, int(text) if text.isascii() and text.isdigit() and len(text) < 16 else ABSENT)
+            return self._save(name, _revision())
         stored = self._stored(name)
         return self._form(Form.of(self._kind, stored.document, name), name, stored.revision)
 
@@ -122,7 +121,7 @@ class _Pages:
         if request.method == "POST":
             try:
                 is_forced = request.form.get("force") == "true"
-                editor.delete(self._kind, name, signature, int(request.form.get(REVISION, "0")), is_forced)
+                editor.delete(self._kind, name, signature, _revision(), is_forced)
             except (InUse, Conflict) as error:
                 problem = f"Nothing was deleted: {error}. Look again at what it affects."
             except NoSuchObject:
@@ -202,6 +201,12 @@ class _Pages:
     def _render(self, page: str, **values: Any) -> str:
         templates: list[str | Template] = [f"{self._plural}/{page}.html", f"objects/{page}.html"]
         return render_template(templates, kind=self._kind, plural=self._plural, **values)
+
+
+def _revision() -> int:
+    """Return the revision that the form was shown for; what is no revision is none that an object can have."""
+    text = request.form.get(REVISION, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else ABSENT
 
 
 def _name(document: Mapping[str, Any]) -> str:

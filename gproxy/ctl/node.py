@@ -19,7 +19,14 @@ class BadAddress(Exception):
 
 
 class NodeError(Exception):
-    """The node did not answer; the text is one line that says why."""
+    """The node did not answer; the text is one line that says why.
+
+    `is_refusal`: it did, and the question was wrong.
+    """
+
+    def __init__(self, message: str, is_refusal: bool = False) -> None:
+        super().__init__(message)
+        self.is_refusal = is_refusal
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -78,7 +85,10 @@ class Node:
             response = connection.getresponse()
             body = _whole(response, deadline)
             if response.status != http.HTTPStatus.OK:
-                raise NodeError(f"{self.address}{path} answered {response.status} {response.reason}{_why(body)}")
+                raise NodeError(
+                    f"{self.address}{path} answered {response.status} {response.reason}{_why(body)}",
+                    is_refusal=response.status == http.HTTPStatus.BAD_REQUEST,
+                )
             document = json.loads(body)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "strerror", None) or error

@@ -97,7 +97,7 @@ class Control:
             if not isinstance(question, dict):
                 raise BadQuestion("a question is an object")
             return Answer(_OK, {"node": self._node, **self._tell(question)})
-        except (ValueError, BadQuestion) as error:
+        except (ValueError, BadQuestion, RecursionError) as error:
             return Answer(_BAD_REQUEST, {"error": str(error)})
 
     def _healthz(self, query: dict[str, list[str]]) -> Answer:

@@ -148,6 +148,7 @@ def test_other_methods_are_405(table: Table) -> None:
         (b'{"url": "/"}', "200 OK", {"url": "/"}),
         (b"[]", "400 Bad Request", {"error": "a question is an object"}),
         (b"{", "400 Bad Request", None),
+        (b"[" * 100_000, "400 Bad Request", None),
     ],
 )
 def test_a_question_about_a_request(table: Table, body: bytes, status: str, told: dict[str, Any] | None) -> None:

@@ -68,6 +68,14 @@ def test_a_request_is_explained_by_a_node(viewer: Visitor, node: FakeNode) -> No
     assert viewer.call("POST", "/explain", []).status_code == 400
 
 
+def test_a_question_that_the_node_does_not_take_is_the_askers_fault(viewer: Visitor, node: FakeNode) -> None:
+    node.refusal = "method, url, body and client_ip are texts"
+    answer = viewer.call("POST", "/explain", {"url": 5})
+    node.refusal = ""
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "bad_request")
+    assert "client_ip are texts" in answer.get_json()["detail"]
+
+
 def test_nobody_sees_figures_without_a_login(visit: Visit) -> None:
     assert visit().get("/api/v1/stats").status_code == 401
 

@@ -27,7 +27,9 @@ HEALTH: dict[str, Any] = {
 
 
 class FakeNode:
-    """A control endpoint; `asked` has the targets, `delay_s` is how slow it is, `alters` changes its /stats."""
+    """A control endpoint; `asked` has the targets, `delay_s` is how slow it is, `refusal` why it takes
+    no question.
+    """
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name
@@ -37,6 +39,7 @@ class FakeNode:
         self.us = 1000
         self.events: list[dict[str, Any]] = []
         self.explanation: dict[str, Any] = {"outcome": "all"}
+        self.refusal = ""
 
     def answer(self, path: str, query: dict[str, list[str]]) -> dict[str, Any]:
         if path == "/events":
@@ -77,8 +80,8 @@ def fake_node(name: str) -> Iterator[FakeNode]:
         def do_POST(self) -> None:
             question = self.rfile.read(int(self.headers["Content-Length"]))
             node.asked.append(f"{self.path} {question.decode()}")
-            self.send_response(200)
-            body = json.dumps(node.explanation).encode()
+            self.send_response(400 if node.refusal else 200)
+            body = json.dumps({"error": node.refusal} if node.refusal else node.explanation).encode()
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

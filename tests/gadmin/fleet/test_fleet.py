@@ -12,6 +12,7 @@ from gproxy.store.base import StoreUnavailable
 from gproxy.store.nodes import Node
 from scripts.processes import free_ports
 from tests.gadmin.fleet.nodes import HEALTH, FakeNode, fake_node
+from tests.harness.waiting import eventually
 
 
 def registered(node: FakeNode) -> Node:
@@ -64,6 +65,46 @@ def test_a_slow_node_does_not_hold_up_the_page(two: tuple[FakeNode, FakeNode]) -
         told = fleet.document()
         assert time.monotonic() - began < 2
         assert {node["id"]: node["state"] for node in told["nodes"]} == {"a": "ok", "b": "down"}
+    finally:
+        fleet.stop()
+
+
+def test_who_looks_at_an_object_on_a_slow_node_does_not_hold_up_the_others(two: tuple[FakeNode, FakeNode]) -> None:
+    fleet = Fleet(lambda: [registered(node) for node in two], [], 2.0)
+    try:
+        fleet.rendered(is_whole=False)
+        two[1].delay_s = 1.5
+        looking = threading.Thread(target=fleet.rendered_object, args=("server", "u1"))
+        looking.start()
+        eventually(lambda: any("server=u1" in asked for asked in two[1].asked), about="the slow one is asked")
+        began = time.monotonic()
+        fleet.rendered(is_whole=True)
+        assert time.monotonic() - began < 1
+        assert looking.is_alive()
+        looking.join()
+    finally:
+        fleet.stop()
+
+
+def test_only_what_was_asked_for_lately_is_kept(fleet: Fleet, two: tuple[FakeNode, FakeNode]) -> None:
+    for number in range(70):
+        fleet._cached((str(number),), lambda number=number: {"number": number})  # type: ignore[misc]
+    assert fleet._cached(("69",), dict) == b'{"number":69}'
+    assert fleet._cached(("0",), dict) == b"{}"
+
+
+@pytest.mark.parametrize("odd", [{"totals": None}, {"apis": [{}]}, {"servers": [5]}, {"workers": {}}, {"figures": 1}])
+def test_a_node_that_talks_nonsense_is_marked_and_the_others_are_told(
+    two: tuple[FakeNode, FakeNode], odd: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = two[1].answer
+    monkeypatch.setattr(two[1], "answer", lambda path, query: answer(path, query) | odd)
+    fleet = Fleet(lambda: [registered(node) for node in two], [], 2.0)
+    try:
+        told = fleet.document()
+        assert {node["id"]: node["state"] for node in told["nodes"]} == {"a": "ok", "b": "down"}
+        assert "does not understand" in told["nodes"][1]["trouble"]
+        assert told["totals"]["requests"] == 10
     finally:
         fleet.stop()
 

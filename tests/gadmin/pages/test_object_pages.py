@@ -147,6 +147,8 @@ def test_deleting_says_what_it_affects(editor: Visitor, services: Services) -> N
     assert "- api x" in page
     revision = re.search(r'name="_revision" value="(\d+)"', page)
     assert revision is not None
+    for wrong in ("x", "", "9" * 5000):
+        assert editor.post("/clusters/x/delete", {"_revision": wrong, "force": "true"}).status_code == 409
     refused = editor.post("/clusters/x/delete", {"_revision": revision[1]})
     assert refused.status_code == 409
     assert "is used by api x" in refused.text
