@@ -46,8 +46,13 @@ def listening(app: Flask, section: GadminSection) -> Server:
         raise ServeError(str(error)) from None
     scheme = "http" if context is None else "https"
     options: dict[str, Any] = {}
+    most_bytes = app.config["MAX_CONTENT_LENGTH"]
+    if most_bytes is not None:
+        # Bodies are kept on disk before anybody asks who sends them. The application has better words for one that is
+        # a little too large.
+        options["max_request_body_size"] = 2 * most_bytes
     if section.trusted_proxy:
-        options = {"trusted_proxy": section.trusted_proxy, "trusted_proxy_headers": _FORWARDED}
+        options |= {"trusted_proxy": section.trusted_proxy, "trusted_proxy_headers": _FORWARDED}
     wsgi: Any = create_server(
         app,
         sockets=[listener.socket],

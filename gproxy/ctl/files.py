@@ -15,6 +15,8 @@ import yaml
 STDIN: Final = "-"
 #: A configuration has six levels.
 DEEPEST: Final = 100
+#: Values that aliases may stand for, besides ten times as many as are written.
+MOST_BY_ALIASES: Final = 100_000
 
 
 class FileError(Exception):
@@ -60,7 +62,7 @@ def _from_json(text: str) -> Any:
 
 def _from_yaml(text: str) -> Any:
     try:
-        _check_depth(text)
+        _check_size(text)
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         if "nesting depth" in str(error.problem):
@@ -72,16 +74,32 @@ def _from_yaml(text: str) -> Any:
         raise ValueError(" ".join(str(error).split())) from None
 
 
-def _check_depth(text: str) -> None:
-    """Refuse what libyaml would follow by recursion in C until the process dies."""
-    depth = 0
+def _check_size(text: str) -> None:
+    """Refuse what libyaml would follow by recursion in C until the process dies, and a few aliases that stand for
+    millions of values.
+    """
+    sizes: dict[str | None, int] = {}  # of what has an anchor, with all that its aliases stand for
+    around: list[tuple[str | None, int]] = [(None, 0)]  # the collections that are open, with their sizes so far
+    written = 0
     for event in yaml.parse(text, _Loader):
+        written += 1
+        anchor, size = getattr(event, "anchor", None), 1
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
+            around.append((anchor, 1))
+            if len(around) > DEEPEST + 1:
                 raise ValueError("is nested too deeply")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = around.pop()
+        if isinstance(event, yaml.AliasEvent):
+            if any(anchor == name for name, _ in around):
+                raise ValueError(f"*{anchor} stands within itself")
+            size = sizes.get(anchor, 1)
+        sizes[anchor] = size
+        name, so_far = around[-1]
+        around[-1] = name, so_far + size
+        if so_far + size > MOST_BY_ALIASES + 10 * written:
+            raise ValueError("has aliases that stand for too much")
 
 
 def _from_toml(text: str) -> Any:

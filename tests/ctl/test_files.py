@@ -20,6 +20,13 @@ SAME = {
 VALUE = {"servers": [{"name": "u1", "weight": 2}]}
 
 
+def laughs(lines: int) -> str:
+    """Return lists of ten of the list before: ten values on each line, and ten times as many meant as on the last."""
+    meant = ["l0: &l0 [" + ", ".join("x" * 10) + "]"]
+    meant += [f"l{at}: &l{at} [" + ", ".join([f"*l{at - 1}"] * 10) + "]" for at in range(1, lines)]
+    return "\n".join(meant)
+
+
 @pytest.mark.parametrize("name", ["a.json", "a.yaml", "a.yml", "A.YAML", "a.toml"])
 def test_the_name_tells_the_format(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -49,6 +56,9 @@ def test_standard_input_may_be_any_format(form: str, monkeypatch: pytest.MonkeyP
         ("a.toml", "a: 1\n", "line 1, column 2"),
         ("a.yaml", "a: " + "[" * 50_000, "nested too deeply"),
         ("a.yaml", "- " * 50_000, "nested too deeply"),
+        ("a.yaml", "a: &a [b, *a]\n", "*a stands within itself"),
+        ("a.yaml", "a: [*b]\n", "undefined alias"),
+        ("a.yaml", laughs(8), "has aliases that stand for too much"),
         ("a.json", '{"a": ' + "[" * 500_000, "nested too deeply"),
     ],
 )
@@ -118,3 +128,9 @@ def test_what_is_written_reads_the_same(form: str, lists: dict[str, Any]) -> Non
     text = files.render(value, form)
     assert FORMATS[form][0](text) == value
     assert files.sniffed(text) == value
+
+
+def test_aliases_are_taken_for_what_they_stand_for() -> None:
+    text = "base: &base {cluster: c}\nall: [*base, *base]\n"
+    assert files.sniffed(text) == {"base": {"cluster": "c"}, "all": [{"cluster": "c"}, {"cluster": "c"}]}
+    assert len(files.sniffed(laughs(4))["l3"]) == 10

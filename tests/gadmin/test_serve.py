@@ -51,6 +51,13 @@ def test_it_serves_where_it_is_told_and_names_nothing_of_itself() -> None:
     assert "waitress" not in answer.lower()
 
 
+def test_a_body_that_nobody_will_take_is_not_even_received() -> None:
+    app = app_that_tells()
+    app.config["MAX_CONTENT_LENGTH"] = 1000
+    with serving(app) as server:
+        assert ask(server.address, "Content-Length: 2001").startswith("HTTP/1.1 413 ")
+
+
 def test_forwarded_fields_are_believed_only_from_the_proxy() -> None:
     fields = ("X-Forwarded-For: 192.0.2.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: public.test")
     with serving(app_that_tells()) as server:
