@@ -194,7 +194,8 @@ class Fleet:
 
     def _cached(self, key: tuple[str, ...], make: Callable[[], dict[str, Any]]) -> bytes:
         with self._lock:
-            kept = self._cache[key] = self._cache.pop(key, None) or _Kept()
+            known = self._cache.pop(key, None)
+            kept = self._cache[key] = _Kept() if known is None else known
             if len(self._cache) > _MOST_CACHED:
                 del self._cache[next(iter(self._cache))]  # the one that nobody has asked for the longest
         with kept.lock:  # one makes it, the others wait for what it has made; who wants something else does not
