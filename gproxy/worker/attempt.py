@@ -68,7 +68,7 @@ class Carrier:
         """
         runtime = self._runtime
         pool = runtime.pools.get(server) or runtime.pool(server)
-        upstream = pool.take(exchange.method in IDEMPOTENT)
+        upstream = pool.take(may_be_sent_twice(exchange, node))
         if upstream is None:
             self._carry_anew(exchange, node, server, on_head)
             return
@@ -93,7 +93,7 @@ class Carrier:
         self, exchange: Exchange, broken: UpstreamBroken, node: Node, server: Server, on_head: OnHead | None
     ) -> None:
         """A connection that was open already has ended before an answer: try a fresh one if that is safe."""
-        if not _may_resend(exchange, broken):
+        if not _may_resend(exchange, node, broken):
             raise _no_answer(broken) from None
         self._runtime.count(layout.RESENDS)
         self._carry_anew(exchange, node, server, on_head)
@@ -191,9 +191,14 @@ def request_for(exchange: Exchange, node: Node, server: Server) -> bytes:
     return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, target, fields, exchange.body)
 
 
-def _may_resend(exchange: Exchange, broken: UpstreamBroken) -> bool:
+def may_be_sent_twice(exchange: Exchange, node: Node) -> bool:
+    """Say whether the method that the server gets is idempotent: the node's own, where it has one."""
+    return (node.method or exchange.method) in IDEMPOTENT
+
+
+def _may_resend(exchange: Exchange, node: Node, broken: UpstreamBroken) -> bool:
     """Nothing was sent, or the method is idempotent; and the body is still at hand from its first byte."""
-    return exchange.upload is None and (broken.unsent or exchange.method in IDEMPOTENT)
+    return exchange.upload is None and (broken.unsent or may_be_sent_twice(exchange, node))
 
 
 def _no_answer(broken: UpstreamBroken) -> BadUpstream:
@@ -204,5 +209,5 @@ def _no_answer(broken: UpstreamBroken) -> BadUpstream:
 
 def _is_complete(exchange: Exchange, head: ResponseHead, body_bytes: int) -> bool:
     """Say whether all of an answer has arrived and its connection is good for another one."""
-    length = 0 if exchange.method == b"HEAD" else head.length
+    length = 0 if (exchange.node.method or exchange.method) == b"HEAD" else head.length
     return length == body_bytes and not head.close

@@ -151,7 +151,7 @@ class Express:
         self._recorder.attempt(exchange, server)
         runtime, client = self._runtime, exchange.client
         pool = runtime.pools.get(server) or runtime.pool(server)
-        upstream = pool.take(exchange.method in IDEMPOTENT)
+        upstream = pool.take((node.method or exchange.method) in IDEMPOTENT)
         if upstream is None:
             self._hand_over(exchange, partial(self._carrier.carry, exchange, node, server))
             return

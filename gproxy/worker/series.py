@@ -69,7 +69,8 @@ class Series:
         exchange, retry = self.exchange, self._retry
         if stage is Stage.ANSWERED or exchange.upload is not None:
             return False
-        if not retry.may_repeat(exchange.attempts, exchange.method, stage is not Stage.UNSENT):
+        method = self.node.method or exchange.method
+        if not retry.may_repeat(exchange.attempts, method, stage is not Stage.UNSENT):
             return False
         return monotonic() + retry.longest_pause_s(exchange.attempts) < self._total and self._is_in_budget()
 

@@ -65,10 +65,10 @@ class View:
         return self.target.partition(b"?")[0].split(b"/", len(pattern.parts) + 1)[-1]
 
     def json(self, part: str) -> Any:
-        """Return the JSON of the body, None when it is none."""
+        """Return the JSON of the body, None when it is none, or nested too deeply."""
         try:
             return None if part else json.loads(self.whole_body())
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     def part(self, name: str, path: tuple[str, ...]) -> bytes | None:

@@ -76,6 +76,25 @@ def test_what_was_sent_is_sent_again_only_for_methods_that_allow_it(
         assert sorted(ask(stage, method, b"x")[0] for _ in range(2)) == statuses
 
 
+@pytest.mark.parametrize("retry", [{}, {"retry": {"attempts": 3}}])
+def test_a_post_of_a_nodes_own_is_not_resent(stage: Stage, retry: dict[str, Any]) -> None:
+    seen = []
+
+    def once(peer: Peer) -> None:
+        seen.append(peer.message()[0][:4])
+        peer.send(response(b"ok"))
+        seen.append(peer.message()[0][:4])
+        peer.close()
+
+    with Backend(once) as backend:
+        stage.proxy_to(backend, nodes=[{"cluster": "c", "method": "POST"}], **retry)
+        with stage.connect() as client:
+            for status in (b"200", b"502"):
+                client.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert client.message()[0][9:12] == status
+    assert seen == [b"POST", b"POST"]
+
+
 def test_an_answer_that_has_begun_is_not_asked_for_again(stage: Stage) -> None:
     with Backend(broken_head) as bad, Backend(OK) as good:
         retries(stage, bad, good)
@@ -167,3 +186,26 @@ def test_a_client_that_leaves_ends_the_repeating(stage: Stage, script: Callable[
         client.close()
         eventually(stage.is_quiet)
         assert stage.cell(layout.CLIENT_GONE) == 1
+
+
+def test_a_body_that_is_still_to_come_is_not_left_on_a_connection(stage: Stage) -> None:
+    """A client's HEAD that the server gets as GET: its 503 has a body, which would answer the next request."""
+
+    def slowly(peer: Peer) -> None:
+        while peer.message()[0]:
+            peer.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\n")
+            eventually(lambda: stage.runtime.cells[stage.table.row_base(0, 1) + layout.ROW_ACTIVE])
+            peer.send(b"busy")
+
+    def answer(peer: Peer) -> None:
+        peer.message()
+        peer.send(response(b""))
+        peer.rest()
+
+    with Backend(slowly) as busy, Backend(answer) as good:
+        stage.proxy_to(
+            busy, good, nodes=[{"cluster": "c", "method": "GET"}], retry=REPORTED | {"statuses": "503"}
+        )
+        assert ask(stage, b"HEAD")[0] == 200
+        (pool,) = [pool for server, pool in stage.runtime.pools.items() if server.name == "s0"]
+        assert pool.open == 0

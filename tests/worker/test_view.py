@@ -42,7 +42,10 @@ def test_what_the_path_of_the_api_makes_of_it(
     assert (exchange.path_names(), exchange.rest()) == (names, rest)
 
 
-@pytest.mark.parametrize(("body", "value"), [(b'{"a": 1}', {"a": 1}), (b"[", None), (b"", None), (b"\xff", None)])
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [(b'{"a": 1}', {"a": 1}), (b"[", None), (b"", None), (b"\xff", None), (b"[" * 9999 + b"]" * 9999, None)],
+)
 def test_json(stage: Stage, body: bytes, value: object) -> None:
     exchange = stage.exchange(HOST + b"Content-Length: %d\r\n" % len(body), b"POST")
     exchange.client.buffer = body
