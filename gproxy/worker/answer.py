@@ -46,6 +46,8 @@ class Answers:
                 return head, data, end
             if exchange.minor != b"0":
                 exchange.client.send(head.lines + b"\r\n")
+            if head.status == 100 and exchange.upload is not None:
+                exchange.upload.continued()
             data = data[end:] or _more(upstream)
         raise BadUpstream("The server sent too many interim responses.", "too many interim responses")
 

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 from gproxy.core.chunked import chunk, last_chunk
 from gproxy.core.errors import BadUpstream, UpstreamTimeout
 from gproxy.core.http1 import CHUNKED, ResponseHead
+from gproxy.shared import layout
+from gproxy.worker.deadlines import NEVER
 from gproxy.worker.dechunk import Dechunker
+from gproxy.worker.link import ClientGone
 from gproxy.worker.tap import open_taps
 from gproxy.worker.upstream import Upstream, UpstreamBroken
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 1 << 16
 #: buffers kept for the next large bodies
 _MOST_BUFFERS = 32
+#: a client that takes its response in less than this, all waits for it together, has not kept the server waiting
+_BLINK_S = 0.1
 _buffers: list[memoryview] = []
 
 #: Takes each piece of a body after the client.
@@ -74,11 +79,10 @@ def _relay_tapped(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
 
 def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes, feed: Feed | None) -> bool:
     """Stream a body of known length, of which `data` has arrived and perhaps more than belongs to it."""
-    client = exchange.client
     first = client_head(exchange, head, b"") + data[: head.length]
     exchange.status = head.status
     exchange.sent = len(first)
-    client.send(first)
+    kept_s = _pass_on(exchange, first)
     if feed is not None:
         feed(data[: head.length])
     left = head.length - len(data)
@@ -88,14 +92,14 @@ def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
     eager = False
     try:
         while left:
-            _allow_next(exchange, upstream)
+            _allow_next(exchange, upstream, kept_s)
             try:
                 count = upstream.recv_into(buffer if left >= _PIECE_BYTES else buffer[:left], eager)
             except (UpstreamBroken, UpstreamTimeout) as error:
-                raise ResponseBroken(str(error)) from None
+                raise _ended(exchange, error, kept_s) from None
             if not count:
                 raise ResponseBroken(f"closed {left} bytes before the end of the body")
-            client.send(buffer[:count])
+            kept_s += _pass_on(exchange, buffer[:count])
             if feed is not None:
                 feed(buffer[:count])
             exchange.sent += count
@@ -114,7 +118,7 @@ def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
         exchange.keeps_alive = False
     decoder = upstream.dechunker() if head.length == CHUNKED else None
     payload = _decode(exchange, decoder, data)
-    out = client_head(exchange, head, _framing(head) if frames else b"")
+    out, kept_s = client_head(exchange, head, _framing(head) if frames else b""), 0.0
     while True:
         ended = decoder.done if decoder is not None else upstream.at_end
         out += chunk(payload) if frames else payload
@@ -123,29 +127,47 @@ def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
         if out:
             exchange.status = head.status
             exchange.sent += len(out)
-            exchange.client.send(out)
+            kept_s += _pass_on(exchange, out)
             if feed is not None:
                 feed(payload)
         if ended:
             return decoder is not None and decoder.is_reusable() and not head.close
         out = b""
-        _allow_next(exchange, upstream)
-        payload = _decode(exchange, decoder, _next(exchange, upstream, decoder is not None))
+        _allow_next(exchange, upstream, kept_s)
+        payload = _decode(exchange, decoder, _next(exchange, upstream, decoder is not None, kept_s))
 
 
-def _allow_next(exchange: Exchange, upstream: Upstream) -> None:
-    """Give the server its time for the next bytes; raises ResponseBroken when the total time is over."""
+def _pass_on(exchange: Exchange, piece: bytes | memoryview) -> float:
+    """Send a piece to the client; return how long that kept us, 0.0 where nobody counts the time."""
+    if exchange.deadline == NEVER:
+        exchange.client.send(piece)
+        return 0.0
+    began = monotonic()
+    exchange.client.send(piece)
+    return monotonic() - began
+
+
+def _allow_next(exchange: Exchange, upstream: Upstream, kept_s: float) -> None:
+    """Give the server its time for the next bytes; raises what `_ended` returns when the total time is over."""
     if exchange.deadline <= monotonic():  # the wheel sees it only while the server, not the client, is waited for
-        raise ResponseBroken("the total time is over")
+        raise _ended(exchange, "the total time is over", kept_s)
     upstream.deadlines.set(upstream, exchange.until(exchange.node.response_s))
 
 
-def _next(exchange: Exchange, upstream: Upstream, must_go_on: bool) -> bytes:
-    """Wait for more of a body; at the end of the connection that is b"" and noted, or ResponseBroken."""
+def _ended(exchange: Exchange, reason: object, kept_s: float) -> ClientGone | ResponseBroken:
+    """Return why a response ends early: the total time that a slow client has used up is no fault of the server."""
+    if kept_s < _BLINK_S or exchange.deadline > monotonic():
+        return ResponseBroken(str(reason))
+    exchange.client.runtime.count(layout.SLOW_READERS)
+    return ClientGone("took the response too slowly for the total time")
+
+
+def _next(exchange: Exchange, upstream: Upstream, must_go_on: bool, kept_s: float) -> bytes:
+    """Wait for more of a body; at the end of the connection that is b"" and noted, or what `_ended` returns."""
     try:
         data = upstream.recv()
     except (UpstreamBroken, UpstreamTimeout) as error:
-        raise ResponseBroken(str(error)) from None
+        raise _ended(exchange, error, kept_s) from None
     if not data:
         if must_go_on:
             raise ResponseBroken("closed before the end of the chunked body")

@@ -6,6 +6,7 @@ So the story can read the response at the same time: servers may answer early, o
 from __future__ import annotations
 
 import logging
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from gproxy.core.errors import GatewayError
@@ -32,10 +33,22 @@ class Upload:
     would take it for an honest end.
 
     When the client fails (gone, too slow, bad chunk), the greenlet that waits for the response is told. When the
-    server stops taking the body, its answer, or the lack of one, decides.
+    server stops taking the body, its answer, or the lack of one, decides. Who is waited for has to keep the time
+    limits: a client that makes the total time pass gets 408, and no server is blamed for it.
     """
 
-    __slots__ = ("_abandoned", "_client", "_exchange", "_pace", "_response_s", "_tee", "_upstream", "broken", "done")
+    __slots__ = (
+        "_abandoned",
+        "_client",
+        "_exchange",
+        "_pace",
+        "_response_s",
+        "_tee",
+        "_upstream",
+        "_waits",
+        "broken",
+        "done",
+    )
 
     def __init__(self, exchange: Exchange, upstream: Upstream, response_s: float) -> None:
         self._exchange = exchange
@@ -49,9 +62,16 @@ class Upload:
         self._tee = exchange.tee if exchange.node.is_mirrored else None
         # The server's time to answer runs from the end of the body; a client that waits for 100 Continue sends
         # nothing before the server has spoken.
-        waits = exchange.fields.expects_continue and not exchange.body
-        upstream.deadlines.set(upstream, exchange.until(response_s if waits else 0))
+        self._waits = exchange.fields.expects_continue and not exchange.body
+        upstream.deadlines.set(upstream, exchange.until(response_s if self._waits else 0))
         exchange.client.runtime.start_soon(self._run)
+
+    def continued(self) -> None:
+        """The server has said 100 Continue: it is the client's turn."""
+        if self._waits:
+            self._waits = False
+            self._upstream.deadline = NEVER
+            self._client.deadlines.set(self._client, min(self._pace.wait(monotonic()), self._exchange.deadline))
 
     def abandon(self) -> None:
         """Stop reading the client; called by the story when the response is over."""
@@ -95,15 +115,12 @@ class Upload:
     def _pump(self) -> None:
         exchange = self._exchange
         decoder, limit = exchange.decoder, exchange.client.runtime.body_bytes
-        waits = exchange.fields.expects_continue and not exchange.body
         left = exchange.left
         while left:
-            data = self._next_part() if decoder is not None and decoder.has_more else self._read(left, waits)
+            data = self._next_part() if decoder is not None and decoder.has_more else self._read(left)
             if self._abandoned:  # in this very turn of the loop: the upstream is closed
                 return
-            if waits:
-                waits = False
-                self._expect_answer(0)
+            self._expect_answer(0)
             if decoder is None:
                 left -= len(data)
                 exchange.received += len(data)
@@ -122,6 +139,13 @@ class Upload:
         self._client.runtime.next_turn.wait()
         return b""
 
-    def _read(self, left: int, waits: bool) -> bytes:
-        client = self._client
-        return read_piece(client, left, None if waits else self._pace)
+    def _read(self, left: int) -> bytes:
+        """Wait for the client, while no time of the server's runs unless it has to say first that it wants the body."""
+        if self._waits:
+            data = read_piece(self._client, left, None)
+            self._waits = False
+            return data
+        exchange = self._exchange
+        if not exchange.status:
+            self._upstream.deadline = NEVER
+        return read_piece(self._client, left, self._pace, exchange.deadline)

@@ -203,9 +203,7 @@ def test_a_body_that_is_still_to_come_is_not_left_on_a_connection(stage: Stage) 
         peer.rest()
 
     with Backend(slowly) as busy, Backend(answer) as good:
-        stage.proxy_to(
-            busy, good, nodes=[{"cluster": "c", "method": "GET"}], retry=REPORTED | {"statuses": "503"}
-        )
+        stage.proxy_to(busy, good, nodes=[{"cluster": "c", "method": "GET"}], retry=REPORTED | {"statuses": "503"})
         assert ask(stage, b"HEAD")[0] == 200
         (pool,) = [pool for server, pool in stage.runtime.pools.items() if server.name == "s0"]
         assert pool.open == 0

@@ -8,7 +8,9 @@ import gevent
 import gevent.socket
 import pytest
 
+from gproxy.core.breaker import State
 from gproxy.shared import layout
+from gproxy.shared.circuits import read
 from tests.worker.peer import Backend, Peer, answers, eventually, response
 from tests.worker.stage import Stage
 
@@ -146,3 +148,75 @@ def test_who_has_read_all_of_it_is_closed_quietly(staged: Callable[..., Stage]) 
         assert peer.message()[1] == b"ok"
         assert peer.rest() == b""
     assert stage.cell(layout.SLOW_READERS) == 0
+
+
+def wants_it(peer: Peer) -> None:
+    """Say that the body may come, and answer when it has."""
+    head = peer.head()
+    if b"\r\nExpect: " in head:
+        peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+    peer.exactly(1000)
+    peer.send(response())
+
+
+def guard(stage: Stage, backend: Backend, **timeouts: float) -> None:
+    """Send everything to a server whose circuit opens at its first failure."""
+    cluster = {"name": "c", "servers": ["s"], "circuit_breaker": {"consecutive_failures": 1}}
+    api = {"name": "all", "path": "/*", "nodes": [{"cluster": "c"}], "timeouts": timeouts}
+    stage.use([{"name": "s", "address": backend.address}], [cluster], [api])
+
+
+@pytest.mark.parametrize("fields", [b"", b"Expect: 100-continue\r\n"])
+def test_a_body_that_does_not_come_within_the_total_time_is_no_fault_of_the_server(stage: Stage, fields: bytes) -> None:
+    with Backend(wants_it) as backend:
+        guard(stage, backend, total_s=0.15, response_s=0.05)
+        peer = stage.connect()
+        peer.send(HEAD.replace(b"Content", fields + b"Content"))
+        if fields:
+            assert peer.head().startswith(b"HTTP/1.1 100 ")
+        assert peer.head().startswith(b"HTTP/1.1 408 ")
+        eventually(stage.is_quiet)
+        assert read(stage.table, 0).state is State.CLOSED
+        assert stage.runtime.cells[stage.table.row_base(0, 0) + layout.ROW_FAILURES] == 0
+
+
+def test_who_has_been_told_to_go_on_may_take_longer_than_the_server(stage: Stage) -> None:
+    with Backend(wants_it) as backend:
+        guard(stage, backend, response_s=0.1)
+        peer = stage.connect()
+        peer.send(HEAD.replace(b"Content", b"Expect: 100-continue\r\nContent"))
+        assert peer.head().startswith(b"HTTP/1.1 100 ")
+        gevent.sleep(0.2)
+        peer.send(b"x" * 1000)
+        assert peer.message()[1] == b"ok"
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 30000000\r\n", b"Connection: close\r\n"])
+def test_who_uses_up_the_total_time_in_reading_is_as_good_as_gone(stage: Stage, framing: bytes) -> None:
+    large = b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (framing, bytes(30_000_000))
+    with Backend(answers(large)) as backend:
+        guard(stage, backend, total_s=0.2)
+        peer = stage.connect()
+        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        gevent.sleep(0.3)
+        assert len(peer.rest()) < len(large)
+        eventually(stage.is_quiet)
+        assert (stage.cell(layout.CLIENT_GONE), stage.cell(layout.SLOW_READERS)) == (1, 1)
+        assert read(stage.table, 0).state is State.CLOSED
+
+
+def test_a_server_that_uses_up_the_total_time_is_to_blame(stage: Stage) -> None:
+    def dribbling(peer: Peer) -> None:
+        peer.message()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n")
+        while True:
+            peer.send(b"x")
+            gevent.sleep(0.01)
+
+    with Backend(dribbling) as backend:
+        guard(stage, backend, total_s=0.2)
+        peer = stage.connect()
+        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert len(peer.rest()) < 1000
+        eventually(stage.is_quiet)
+        assert read(stage.table, 0).state is State.OPEN
