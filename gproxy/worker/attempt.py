@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gproxy.core.end_state import CONNECT
-from gproxy.core.errors import BadUpstream, Stage, UpstreamTimeout
+from gproxy.core.errors import BadUpstream, RequestTimeout, Stage, UpstreamTimeout
 from gproxy.core.http1 import ResponseHead
 from gproxy.core.retry import IDEMPOTENT
 from gproxy.shared import layout
@@ -21,7 +21,7 @@ from gproxy.worker.answer import Answers
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.link import ClientGone
 from gproxy.worker.phases import phases_of
-from gproxy.worker.relay import relay
+from gproxy.worker.relay import BLINK_S, relay
 from gproxy.worker.tunnel import switch_protocols
 from gproxy.worker.upload import Upload
 from gproxy.worker.upstream import Pool, Upstream, UpstreamBroken
@@ -167,6 +167,11 @@ class Carrier:
                 reusable = relay(exchange, upstream, head, data[end:])
             else:
                 reusable = receive(upstream, head, data[end:])
+        except UpstreamTimeout:
+            if exchange.upload is not None and exchange.upload.kept_s >= BLINK_S and exchange.deadline <= monotonic():
+                self._runtime.count(layout.SLOW_BODIES)
+                raise RequestTimeout("The request took too long to arrive.", "it left no time for an answer") from None
+            raise
         finally:
             client.waits_for = None
             if exchange.upload is not None and not exchange.upload.done:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 1 << 16
 #: buffers kept for the next large bodies
 _MOST_BUFFERS = 32
-#: a client that takes its response in less than this, all waits for it together, has not kept the server waiting
-_BLINK_S = 0.1
+#: a client for which we wait less than this in all has not used up anybody's time
+BLINK_S = 0.1
 _buffers: list[memoryview] = []
 
 #: Takes each piece of a body after the client.
@@ -156,7 +156,7 @@ def _allow_next(exchange: Exchange, upstream: Upstream, kept_s: float) -> None:
 
 def _ended(exchange: Exchange, reason: object, kept_s: float) -> ClientGone | ResponseBroken:
     """Return why a response ends early: the total time that a slow client has used up is no fault of the server."""
-    if kept_s < _BLINK_S or exchange.deadline > monotonic():
+    if kept_s < BLINK_S or exchange.deadline > monotonic():
         return ResponseBroken(str(reason))
     exchange.client.runtime.count(layout.SLOW_READERS)
     return ClientGone("took the response too slowly for the total time")

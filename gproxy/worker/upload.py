@@ -30,7 +30,7 @@ class Upload:
     """Pumps the rest of a body from client to server; `done` once all of it was sent on.
 
     `broken`: the server reset the connection meanwhile. The system reports that once, so a reader of the response
-    would take it for an honest end.
+    would take it for an honest end. `kept_s`: how long the client was waited for.
 
     When the client fails (gone, too slow, bad chunk), the greenlet that waits for the response is told. When the
     server stops taking the body, its answer, or the lack of one, decides. Who is waited for has to keep the time
@@ -48,6 +48,7 @@ class Upload:
         "_waits",
         "broken",
         "done",
+        "kept_s",
     )
 
     def __init__(self, exchange: Exchange, upstream: Upstream, response_s: float) -> None:
@@ -59,6 +60,7 @@ class Upload:
         self._abandoned = False
         self.broken = False
         self.done = False
+        self.kept_s = 0.0
         self._tee = exchange.tee if exchange.node.is_mirrored else None
         # The server's time to answer runs from the end of the body; a client that waits for 100 Continue sends
         # nothing before the server has spoken.
@@ -83,7 +85,9 @@ class Upload:
             if not self._abandoned:
                 self._pump()
                 self.done = not self._abandoned
-                self._client.owes_body = not self.done
+                if self.done:
+                    self._client.owes_body = False
+                    self._client.arm()  # it may have left while the server took the last of the body
             self._expect_answer(self._response_s)
         except _Abandoned:
             pass
@@ -145,7 +149,9 @@ class Upload:
             data = read_piece(self._client, left, None)
             self._waits = False
             return data
-        exchange = self._exchange
+        exchange, began = self._exchange, monotonic()
         if not exchange.status:
             self._upstream.deadline = NEVER
-        return read_piece(self._client, left, self._pace, exchange.deadline)
+        data = read_piece(self._client, left, self._pace, exchange.deadline)
+        self.kept_s += monotonic() - began
+        return data

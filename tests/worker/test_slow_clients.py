@@ -180,6 +180,23 @@ def test_a_body_that_does_not_come_within_the_total_time_is_no_fault_of_the_serv
         assert stage.runtime.cells[stage.table.row_base(0, 0) + layout.ROW_FAILURES] == 0
 
 
+def test_a_body_that_leaves_no_time_for_an_answer_is_no_fault_of_the_server(stage: Stage) -> None:
+    def slowly(peer: Peer) -> None:
+        peer.message()
+        gevent.sleep(0.3)
+        peer.send(response())
+
+    with Backend(slowly) as backend:
+        guard(stage, backend, total_s=0.4)
+        peer = stage.connect()
+        peer.send(HEAD)
+        gevent.sleep(0.2)
+        peer.send(b"x" * 1000)
+        assert peer.head().startswith(b"HTTP/1.1 408 ")
+        eventually(stage.is_quiet)
+        assert read(stage.table, 0).state is State.CLOSED
+
+
 def test_who_has_been_told_to_go_on_may_take_longer_than_the_server(stage: Stage) -> None:
     with Backend(wants_it) as backend:
         guard(stage, backend, response_s=0.1)

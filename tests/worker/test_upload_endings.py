@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -176,3 +177,35 @@ def test_uploads_are_freed_without_a_collection(stage: Stage) -> None:
         assert uploads() <= before + 2
     finally:
         gc.enable()
+
+
+def test_a_client_that_leaves_while_the_server_takes_the_last_of_its_body(stage: Stage) -> None:
+    """Its end is seen at a time when what is there may still be its body: so it has to be looked for again."""
+    may_read = gevent.event.Event()
+
+    def server(peer: Peer) -> None:
+        peer.message()
+        peer.send(response())
+        peer.head()
+        may_read.wait()
+        peer.exactly(60_000)
+        peer.rest()  # and never answers
+
+    with Backend(server) as backend:
+        stage.proxy_to(backend)
+        client = stage.connect()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.message()
+        (pool,) = stage.runtime.pools.values()
+        (upstream,) = pool._idle
+        upstream.wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        backend.peers[0].sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n")
+        eventually(lambda: stage.cell(layout.ACTIVE))
+        client.send(bytes(60_000))
+        client.close()
+        (ours,) = stage.runtime.clients
+        eventually(lambda: not ours._armed)
+        may_read.set()
+        eventually(stage.is_quiet)
+        assert stage.cell(layout.CLIENT_GONE) == 1

@@ -186,6 +186,9 @@ class Stream:
         if data:
             self._send_body(memoryview(data))
 
+    def arm(self) -> None:
+        """Do nothing: the session hears of it when the client leaves."""
+
     def interrupt(self, error: Exception) -> bool:
         """Raise `error` in the greenlet that waits for the body; False when there is none. Only from the hub."""
         reader, self._reader = self._reader, None
