@@ -66,6 +66,8 @@ class Carrier:
         Raises Unwanted, UpstreamError (which says how far it came) or another GatewayError while nothing was sent to
         the client, ResponseBroken afterwards, ClientGone at any time.
         """
+        if exchange.client.gone:  # while something else was waited for: nothing has to be sent any more
+            raise ClientGone("closed by the client")
         runtime = self._runtime
         pool = runtime.pools.get(server) or runtime.pool(server)
         upstream = pool.take(may_be_sent_twice(exchange, node))

@@ -139,7 +139,7 @@ class Session:
         """A stream has done its work."""
         self._streams.pop(stream.number, None)
         self._answered += 1
-        if not self._streams:
+        if not self._streams and not self._is_over:
             self._leave_if_idle()
             self._rest()
 
@@ -220,7 +220,7 @@ class Session:
             self._count_idle_frame()
 
     def _open(self, event: events.RequestReceived, fresh: list[Stream]) -> None:
-        if self._has_said_goodbye:  # the client learns from it that this one was not looked at
+        if self._has_said_goodbye or self._is_over:  # the client learns from it that this one was not looked at
             return
         most = 2 * self.runtime.settings.limits.http2_streams  # before a client knows our limit, or against it
         if len(self._streams) >= most:

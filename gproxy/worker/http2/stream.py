@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 _BODILESS = frozenset((b"204", b"304"))
+#: heads are remembered, as servers repeat theirs: so many, each of so many bytes at most
+_KNOWN_HEADS, _KNOWN_BYTES = 1024, 2048
 
 
 class _Room:
@@ -281,8 +283,14 @@ def _gone() -> ClientGone:
     return ClientGone("the stream was reset by the client")
 
 
-@lru_cache(maxsize=1024)
 def _headers(status: bytes, block: bytes) -> Headers:
     """Return the fields of a response for HTTP/2: names in lower case, nothing about the connection."""
+    return _remembered(status, block) if len(block) <= _KNOWN_BYTES else _made(status, block)
+
+
+def _made(status: bytes, block: bytes) -> Headers:
     fields = [(name.lower(), value) for name, value in split_fields(block)]
     return [(b":status", status), *(field for field in fields if field[0] != b"connection")]
+
+
+_remembered = lru_cache(maxsize=_KNOWN_HEADS)(_made)

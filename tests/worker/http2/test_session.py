@@ -13,6 +13,7 @@ from h2.settings import SettingCodes
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PingFrame, SettingsFrame
 
 from gproxy.shared import layout
+from gproxy.worker.deadlines import NEVER
 from tests.worker.http2.client import Http2Peer
 from tests.worker.peer import Backend, Peer, answers, eventually, response
 from tests.worker.stage import Stage, in_loop
@@ -176,3 +177,36 @@ def test_a_head_without_end_is_not_collected(stage: Stage) -> None:
                 client.peer.send(piece)
             client.wait_for_end()
     eventually(lambda: not stage.runtime.clients)
+
+
+def test_a_session_that_ends_before_its_stories_is_let_go_of(stage: Stage) -> None:
+    with Backend(lambda peer: peer.rest()) as backend:
+        stage.proxy_to(backend)
+        with connect(stage) as client:
+            client.request()
+            eventually(lambda: backend.peers)
+            (session,) = stage.runtime.sessions
+        eventually(stage.is_quiet)
+        assert (session.due, stage.runtime.sessions) == (NEVER, set())
+
+
+def test_what_was_reset_at_once_is_not_asked_for(stage: Stage) -> None:
+    seen = []
+
+    def server(peer: Peer) -> None:
+        while head := peer.message()[0]:
+            seen.append(head.split()[1])
+            peer.send(response())
+
+    with Backend(server) as backend:
+        stage.proxy_to(backend)
+        with connect(stage) as client:
+            assert client.wait(client.request("/first"))[0] == 200
+            number = client.h2.get_next_available_stream_id()
+            fields = [(":method", "POST"), (":path", "/reset"), (":scheme", "https"), (":authority", "a")]
+            client.h2.send_headers(number, fields, True)
+            client.h2.reset_stream(number)
+            assert client.wait(client.request("/last"))[0] == 200
+        eventually(stage.is_quiet)
+    assert seen == [b"/first", b"/last"]
+    assert (stage.requests(), stage.cell(layout.CLIENT_GONE)) == (3, 1)
