@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gproxy.core.change import Change
 from gproxy.store import etcd_client as client
-from gproxy.store.base import HISTORY_CHANGES, HISTORY_ENTRIES, Entry, Key, Stored
+from gproxy.store.base import HISTORY_CHANGES, HISTORY_ENTRIES, Entry, Key, Stored, StoreError
 from gproxy.store.etcd_layout import Head, Layout, part_name
 from gproxy.store.etcd_link import EtcdLink
 from gproxy.store.etcd_records import PART_BYTES, Record, applied, checkpoint, dumped, parts_of
@@ -20,6 +20,8 @@ from gproxy.store.etcd_replica import Replica
 
 #: etcd takes 128 operations in a transaction unless it is told otherwise; the rest is for the store's own keys.
 OBJECTS_AT_ONCE: Final = 100
+#: A request may have 1.5 MB, and an object stands in one together with its name, the head and a word to watchers.
+OBJECT_BYTES: Final = 1_400_000
 #: A checkpoint is due when so much was written since the last one, or as much as that was large.
 LEAST_SINCE_BYTES: Final = 1_000_000
 
@@ -35,17 +37,19 @@ class Committer:
     def commit(self, changes: Sequence[Change], author: str, comment: str) -> int | None:
         """Make the changes the next write and return its revision, None when somebody else was quicker."""
         before, layout = self._replica.head, self._layout
+        self._refuse_too_large(changes)
         revision, identity = before.revision + 1, secrets.token_hex(8)
         entry = Entry(revision, time.time(), author, comment, changes)
         record = Record(entry, identity, before.id, before.changes + len(changes))
         value, parts = record.rendered()
+        size = len(value) + sum(map(len, parts))
         head = self._pruned(
             replace(
                 before,
                 revision=revision,
                 id=identity,
                 changes=record.changes_ever,
-                since_bytes=before.since_bytes + len(value) + sum(map(len, parts)),
+                since_bytes=before.since_bytes + size,
             )
         )
         name = part_name(revision, identity)
@@ -61,7 +65,7 @@ class Committer:
                 checkpoint_bytes=sum(map(len, objects)),
                 since_bytes=0,
             )
-        shown = self._shown(before, changes, len(value))
+        shown = self._shown(before, changes, size)
         if shown:
             head = replace(head, shown=revision)
         put = [client.put(layout.head, head.rendered()), client.put(layout.entry(revision), value)]
@@ -70,6 +74,14 @@ class Committer:
         for key in staged:
             self._link.transact((), [client.delete(key)])
         return None
+
+    def _refuse_too_large(self, changes: Sequence[Change]) -> None:
+        """Raise StoreError for an object that could be kept, but not be shown, or not be changed any more."""
+        for change in changes:
+            size = len(dumped(change.after))
+            if size > OBJECT_BYTES:
+                what = f"{change.kind} {change.name} is too large: {size} bytes, at most {OBJECT_BYTES}"
+                raise StoreError(f"{self._link.source}: {what}")
 
     def _happened(self, head: Head, requests: Sequence[Any]) -> bool:
         """Carry the write out; tell whether it is in the store now.
@@ -149,12 +161,12 @@ class Committer:
         batch: list[Any] = []
         size = 0
         for request in requests:
-            batch.append(request)
-            size += request.ByteSize()
-            if len(batch) == OBJECTS_AT_ONCE or size > PART_BYTES:
+            if len(batch) == OBJECTS_AT_ONCE or (batch and size + request.ByteSize() > PART_BYTES):
                 if not self._show_batch(batch):
                     return
                 batch, size = [], 0
+            batch.append(request)
+            size += request.ByteSize()
         shown = replace(head, shown=head.revision)
         self._show_batch([*batch, client.put(layout.head, shown.rendered())])
 

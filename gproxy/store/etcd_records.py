@@ -1,7 +1,7 @@
 """What the values of an etcd store say: entries of the history and checkpoints, as JSON texts in parts."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -27,10 +27,7 @@ class Record:
     def rendered(self) -> tuple[bytes, list[bytes]]:
         """Return the value of its key, and the values of its parts when it is too large for one."""
         entry = self.entry
-        items = [
-            {"kind": change.kind, "name": change.name, "before": change.before, "after": change.after}
-            for change in entry.changes
-        ]
+        items = [item for change in entry.changes for item in _items(change)]
         about = {
             "revision": entry.revision,
             "author": entry.author,
@@ -51,11 +48,24 @@ class Record:
         try:
             known = json.loads(value)
             items = known["changes"] if "changes" in known else [item for part in parts for item in json.loads(part)]
-            changes = [Change(item["kind"], item["name"], item["before"], item["after"]) for item in items]
+            objects: dict[Key, dict[str, Any]] = {}
+            for item in items:
+                objects.setdefault((item["kind"], item["name"]), {}).update(item)
+            changes = [Change(*key, item["before"], item["after"]) for key, item in objects.items()]
             entry = Entry(int(known["revision"]), known["time_s"], known["author"], known["comment"], changes)
             return cls(entry, known["id"], known["previous"], int(known["changes_ever"]))
         except _DAMAGE:
             raise StoreCorrupt("an entry of the history is damaged") from None
+
+
+def _items(change: Change) -> Iterator[dict[str, Any]]:
+    """Yield what an entry says of a change: an object that is large has an item for each of its two forms."""
+    name = {"kind": change.kind, "name": change.name}
+    forms = {"before": change.before, "after": change.after}
+    if None in forms.values() or sum(len(dumped(form)) for form in forms.values()) <= PART_BYTES:
+        yield name | forms
+    else:
+        yield from (name | {form: document} for form, document in forms.items())
 
 
 def parts_of(value: bytes) -> tuple[str, int]:

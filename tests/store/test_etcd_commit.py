@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from gproxy.store.base import Store, StoreUnavailable, Write
+from gproxy.store.base import Store, StoreError, StoreUnavailable, Write
 from gproxy.store.etcd_commit import OBJECTS_AT_ONCE, Committer
 from gproxy.store.open import open_store
 from tests.harness.etcd import Etcd
@@ -52,6 +52,28 @@ def test_a_large_write_is_shown_to_people_afterwards(etcd: Etcd, prefix: str, st
     assert len([key for key in keys(etcd, prefix) if key.startswith("/server/")]) == 249
     assert '"weight":7' in etcd.ctl("get", f"{prefix}/server/s248", "--print-value-only")
     assert store.strays() == []
+
+
+def test_a_few_large_objects_are_written_and_changed_like_others(etcd: Etcd, prefix: str, store: Store) -> None:
+    """More bytes than a request may have, in fewer objects than a transaction may; each form nearly fills a request."""
+    for letter in "ab":
+        few = [put({"name": f"f{n}", "address": "127.0.0.1:1", "note": letter * 100_000}) for n in range(20)]
+        store.write([*few, put({"name": "large", "address": "127.0.0.1:1", "note": letter * 1_300_000})], "ann")
+    (change,) = store.history("server", "large", 1)[0].changes
+    assert change.before is not None
+    assert change.after is not None
+    assert (change.before["note"][0], change.after["note"][0]) == ("a", "b")
+    assert store.state_at(1)["server"]["large"] == change.before
+    with open_store(etcd.url(prefix)) as other:
+        assert other.read().documents() == store.read().documents()
+    assert '"note":"b' in etcd.ctl("get", f"{prefix}/server/large", "--print-value-only")
+    assert store.strays() == []
+
+
+def test_an_object_that_could_not_be_changed_any_more_is_refused(store: Store) -> None:
+    with pytest.raises(StoreError, match=r"server large is too large: 1550\d+ bytes, at most 1400000"):
+        store.write([put({"name": "large", "address": "127.0.0.1:1", "note": "x" * 1_550_000})], "ann")
+    assert store.read().revision == 0
 
 
 def test_nothing_is_left_of_pruned_writes(
