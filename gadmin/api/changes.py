@@ -9,6 +9,7 @@ from gadmin.api import reading, telling
 from gadmin.api.problems import Failure
 from gadmin.api.reading import Query
 from gadmin.api.telling import Wait
+from gadmin.security import hiding
 from gadmin.security.guard import needs
 from gadmin.services import services
 from gproxy.core.schema import KINDS, PLURALS, collect
@@ -44,7 +45,8 @@ def export() -> Response:
     form = query.one_of("format", tuple(FORMATS), "json")
     query.done()
     configuration = services().configuration
-    lists = {PLURALS[kind]: list(configuration.objects[kind].values()) for kind in KINDS}
+    objects = configuration.objects
+    lists = {PLURALS[kind]: [hiding.shown(kind, document) for document in objects[kind].values()] for kind in KINDS}
     response = Response(render(lists, form), content_type=_TYPES[form])
     response.set_etag(str(configuration.revision))
     return response
@@ -63,7 +65,7 @@ def history() -> Response:
         raise Failure(400, "bad_request", f"Kind must be one of {', '.join(KINDS)}.")
     if name and not kind:
         raise Failure(400, "bad_request", "Name goes together with kind.")
-    found = services().editor.history(kind or None, name or None, limit)
+    found = map(hiding.shown_entry, services().editor.history(kind or None, name or None, limit))
     return jsonify({"entries": telling.entries(found, changes), "revision": services().configuration.revision})
 
 

@@ -12,10 +12,12 @@ from gadmin.api.reading import Query
 from gadmin.api.telling import Wait
 from gadmin.configuration.editor import NoSuchObject
 from gadmin.forms.spec import Field, spec
+from gadmin.security import hiding
 from gadmin.security.guard import needs
 from gadmin.services import services
 from gproxy.core.model import normalised
 from gproxy.core.schema import PLURALS
+from gproxy.core.secret_fields import is_secret
 from gproxy.store.base import ABSENT, Conflict, Write
 
 blueprint: Final = Blueprint("api_objects", __name__)
@@ -36,7 +38,7 @@ def many(plural: str) -> Response:
     words, with_defaults = query.text("search"), query.flag("defaults")
     filters = query.rest()
     for field in filters:
-        if not _is_field(spec(kind), field.split(".")):
+        if is_secret(kind, field) or not _is_field(spec(kind), field.split(".")):
             raise Failure(400, "bad_request", f"Unknown parameter {field}.")
     configuration = services().configuration
     found = list(configuration.search(kind, words, filters))
@@ -99,7 +101,7 @@ def delete(plural: str, name: str) -> Response:
 
 def _shown(kind: str, name: str, document: Mapping[str, Any], with_defaults: bool) -> Mapping[str, Any]:
     entity = services().configuration.checked.entities[kind].get(name) if with_defaults else None
-    return normalised(entity) if entity is not None else document
+    return hiding.shown(kind, normalised(entity) if entity is not None else document)
 
 
 def _tagged(response: Response, revision: int) -> Response:

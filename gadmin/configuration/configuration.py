@@ -7,6 +7,7 @@ from typing import Any
 from gproxy.core.change import Document
 from gproxy.core.references import references
 from gproxy.core.schema import KINDS, Checked, check
+from gproxy.core.secret_fields import without_secrets
 from gproxy.store.base import State, Stored
 
 Key = tuple[str, str]
@@ -44,12 +45,13 @@ class Configuration:
 
     @cached_property
     def texts(self) -> Mapping[Key, tuple[Document, str]]:
-        """What is searched, for each object: its document, and all texts of it in lower case."""
+        """What is searched, for each object: its document, and all texts of it but secrets in lower case."""
         found = {}
         for key, stored in self.state.objects.items():
             before = self._texts_before.get(key)
             if before is None or before[0] is not stored.document:
-                before = stored.document, " ".join(_texts(stored.document)).lower()
+                searched = without_secrets(stored.kind, stored.document)
+                before = stored.document, " ".join(_texts(searched)).lower()
             found[key] = before
         return found
 

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from gadmin.accounts.roles import Role
 from gadmin.configuration.editor import Signature
 from gadmin.pages.sides import sides
+from gadmin.security import hiding
 from gadmin.security.guard import identity, needs
 from gadmin.services import services
 from gproxy.core.change import described, diff, summary
@@ -47,7 +48,7 @@ def show(revision: int) -> str:
     newer = min(configuration.revision - revision + 1, HISTORY_ENTRIES)
     entry = next((one for one in editor.history(limit=newer) if one.revision == revision), None)
     changes = diff(editor.state_at(revision - 1), editor.state_at(revision))
-    shown = [(change, sides(change.before, change.after)) for change in changes[:SHOWN]]
+    shown = [(change, sides(change.before, change.after)) for change in map(hiding.shown_change, changes[:SHOWN])]
     return render_template(
         "history/entry.html", revision=revision, entry=entry, shown=shown, more=len(changes) - len(shown)
     )

@@ -20,6 +20,7 @@ from gadmin.configuration.editor import InUse, NoSuchObject, Signature
 from gadmin.forms.form import Form
 from gadmin.forms.spec import Widget
 from gadmin.pages.paging import Page
+from gadmin.security import hiding
 from gadmin.security.guard import identity, needs
 from gadmin.services import services
 from gproxy.core.change import Change, described
@@ -79,7 +80,7 @@ class _Pages:
         return self._render(
             "object",
             stored=stored,
-            text=render(stored.document, "yaml"),
+            text=render(hiding.shown(self._kind, stored.document), "yaml"),
             users=configuration.users_of.get((self._kind, name), ()),
             entries=services().editor.history(self._kind, name, _HISTORY_SHOWN),
             **self._more(stored),
