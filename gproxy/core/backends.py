@@ -97,7 +97,7 @@ class Cluster:
     `policy` is the load_balance of the document, `hash_key` what consistent_hash goes by. With `is_in_turns` it is
     round robin, and nothing looks at the request or the clock. `breaker` is for the servers that have none of their
     own; `is_guarded` says whether any server has one here, `is_limited` whether any has a rate limit or a maximum of
-    requests in flight. `row` is by what events know it.
+    requests in flight, `has_queues` whether requests may have to wait for the latter. `row` is by what events know it.
     """
 
     name: str
@@ -113,6 +113,7 @@ class Cluster:
     breaker: Breaker | None
     is_guarded: bool
     is_limited: bool
+    has_queues: bool
     timeouts: Timeouts
 
     def without(self, rows: Set[int]) -> tuple[Server, ...]:
@@ -165,5 +166,6 @@ def compile_cluster(document: Document, servers: Mapping[str, Server], row: int 
         breaker=breaker,
         is_guarded=breaker is not None or any(server.breaker is not None for server in up),
         is_limited=any(server.limit is not None or server.room is not None for server in members),
+        has_queues=any(server.room is not None for server in members),
         timeouts=Timeouts(**document["timeouts"]),
     )

@@ -43,8 +43,9 @@ class Node:
 
     With `is_direct` nothing but whose turn it is decides where its requests go, and each goes there once; with
     `is_plain` the API has no say either. `method` None is the client's own. `after` are all the hooks of the response,
-    `taps` open what listens in on it. `ways` are where rules may lead its requests instead, in the order in which they
-    are tried. `attr` is its name among the nodes of the API. `is_mirrored`: some of the rules make copies.
+    `taps` open what listens in on it. `attr` is its name among the nodes of the API. `ways` are where rules may lead
+    its requests instead, in the order in which they are tried, `own` is it itself for those that no rule leads
+    elsewhere. `is_led`: the rules have been asked. `is_mirrored`: some of them make copies.
     """
 
     cluster: Cluster
@@ -62,13 +63,14 @@ class Node:
     taps: tuple[OpenTap, ...]
     attr: str = ""
     ways: tuple[Way, ...] = ()
+    own: Node | None = None
+    is_led: bool = False
     is_mirrored: bool = False
 
     @property
     def waits_once(self) -> bool:
-        """Say whether requests wait for nothing but the answer of one server, which nobody listens in on."""
-        has_queues = any(server.room is not None for server in self.cluster.members)
-        return self.terms.is_free and self.retry is None and not (self.ways or self.taps or has_queues)
+        """Say whether requests wait for nothing but the answer of one server, which no filter listens in on."""
+        return self.terms.is_free and self.retry is None and not (self.terms.taps or self.cluster.has_queues)
 
     @classmethod
     def compiled(
@@ -97,20 +99,16 @@ class Node:
             return replace(self, attr=attr) if attr else self
         mirrors = [rule.mirror for rule in rules if rule.mirror is not None]
         taps = (*self.taps, _tap) if any(mirror.compare is not None for mirror in mirrors) else self.taps
+
+        def led(node: Self) -> Self:
+            return replace(node, attr=attr, taps=taps, is_plain=False, is_led=True, is_mirrored=bool(mirrors))
+
         ways = []
         for rule in rules:
             node = self.towards(rule.cluster, defaults)
-            led = node._copying() if rule.mirror is not None else replace(node, taps=taps, is_mirrored=bool(mirrors))
-            ways.append(Way(rule, led))
-        return replace(
-            self,
-            attr=attr,
-            ways=tuple(ways),
-            taps=taps,
-            is_mirrored=bool(mirrors),
-            is_direct=False,
-            is_plain=False,
-        )
+            ways.append(Way(rule, node._copying() if rule.mirror is not None else led(node)))
+        own = led(self)
+        return replace(own, ways=tuple(ways), own=own, is_direct=False, is_led=False)
 
     def _copying(self) -> Self:
         """Return the same node for copies: each is sent once, and nobody sees its answer."""

@@ -13,15 +13,15 @@ from gproxy.core.retry import Retry
 from gproxy.worker.aggregate import Aggregator
 from gproxy.worker.attempt import OnHead, Unwanted
 from gproxy.worker.choose import Chooser
+from gproxy.worker.junction import Junctions
 from gproxy.worker.mirrors import Mirrors
 from gproxy.worker.part_express import PartExpress
 from gproxy.worker.relay import ResponseBroken
 from gproxy.worker.series import Series
-from gproxy.worker.steering import Steering
 
 if TYPE_CHECKING:
     from gproxy.core.backends import Server
-    from gproxy.core.node import Node, Way
+    from gproxy.core.node import Node
     from gproxy.core.snapshot import Api
     from gproxy.worker.attempt import Carrier
     from gproxy.worker.exchange import Exchange
@@ -41,9 +41,9 @@ class Dispatcher:
         self._recorder = recorder
         self.choose = Chooser(runtime).choose
         self._carry = carrier.carry
-        self._steering = Steering()
-        self._mirrors = Mirrors(runtime, recorder, self.send)
-        self._aggregate = Aggregator(runtime, PartExpress(runtime, recorder, carrier, self.send)).answer
+        express = PartExpress(runtime, recorder, carrier, self.send)
+        self.junctions = Junctions(recorder, Mirrors(runtime, recorder, express))
+        self._aggregate = Aggregator(runtime, express).answer
 
     def dispatch(self, exchange: Exchange, api: Api) -> None:
         """Have `exchange` answered by the API's node, or by all of them together.
@@ -85,37 +85,9 @@ class Dispatcher:
             self._by_choice(exchange, node)
 
     def _by_rules(self, exchange: Exchange, node: Node) -> None:
-        """Have it answered as the node's rules say, and copied when that is done."""
-        way, copied = self._steering.ways(exchange, node)
-        if not node.is_mirrored:
-            self._along(exchange, node, way)
-            return
-        exchange.tee = None
-        if not copied or exchange.upgrade is not None:
-            self._along(exchange, node, way)
-            return
-        self._mirrors.watch(exchange, copied)
-        try:
-            self._along(exchange, node, way)
-        finally:
-            self._mirrors.copy(exchange, copied)
-
-    def _along(self, exchange: Exchange, node: Node, way: Way | None) -> None:
-        """Have it answered where a way leads, and count that; or by the node itself."""
-        if way is None:
-            self._by_choice(exchange, node)
-            return
-        self._steering.lead(exchange, node, way)
-        self._recorder.enter_row(way.rule.row)
-        status = 0
-        try:
-            self.send(exchange, way.node)
-            status = exchange.status
-        except GatewayError as error:
-            status = exchange.status or error.status
-            raise
-        finally:
-            self._recorder.leave_row(exchange, way.rule.row, status)
+        """Have it answered where the node's rules lead it."""
+        led = self.junctions.enter(exchange, node)
+        self.junctions.along(exchange, partial(self.send, exchange, led))
 
     def _by_choice(self, exchange: Exchange, node: Node) -> None:
         if node.retry is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gproxy.core.jwt_keys import KeySet
     from gproxy.core.key_source import KeySource
     from gproxy.core.limiter import Limit
-    from gproxy.core.node import Node
+    from gproxy.core.node import Node, Way
     from gproxy.core.upgrade import Upgrade
     from gproxy.shared.circuit import Trial
     from gproxy.worker.connection import Client
@@ -56,7 +56,8 @@ class Exchange(View):
     came whose body did not come with it, 0 otherwise. `deadline` ends the total time limit (all monotonic seconds).
     `trial` is set while the circuit breaker of `server` waits for the result. `attempts` counts them where there may
     be several. `parts` are those of an aggregation, by the places of their nodes. `phases` are what it had to wait for,
-    where it had to. `code` and `reason` say why the gateway answered instead of a server, `refused_by` what of the
+    where it had to. At a node with rules, `way` is where one leads, `copied` are where copies go, and `tee` keeps what
+    they need. `code` and `reason` say why the gateway answered instead of a server, `refused_by` what of the
     configuration refused the request.
     """
 
@@ -69,6 +70,7 @@ class Exchange(View):
         "client",
         "code",
         "consumer",
+        "copied",
         "deadline",
         "decoder",
         "fields",
@@ -95,6 +97,7 @@ class Exchange(View):
         "upgrade",
         "upload",
         "values",
+        "way",
         "whole",
     )
 
@@ -126,6 +129,8 @@ class Exchange(View):
         self.refused_by: str
         self.rewritten: bytes
         self.tee: Tee | None
+        self.way: Way | None
+        self.copied: Sequence[Way]
         self.deadline: float = NEVER
         self.api: Api | None = None
         self.server: Server | None = None

@@ -61,6 +61,7 @@ class Express:
         self._recorder = recorder
         self._carrier = carrier
         self._dispatcher = dispatcher
+        self._junctions = dispatcher.junctions
         self._enter = enter
         self._known, self._final = carrier.answers.known, carrier.answers.final
         self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
@@ -147,7 +148,14 @@ class Express:
             before(exchange)
         if node.rewrite is not None:
             exchange.rewritten = node.rewrite.target(exchange)
-        server = (self._turn(node.cluster) if node.is_plain else None) or self._dispatcher.choose(exchange, node)
+        server = self._turn(node.cluster) if node.is_plain else None
+        if server is None:
+            if node.ways:
+                node = self._junctions.enter(exchange, node)
+                if not node.waits_once:
+                    self._go_on(exchange, partial(self._dispatcher.send, exchange, node))
+                    return
+            server = self._dispatcher.choose(exchange, node)
         self._recorder.attempt(exchange, server)
         runtime, client = self._runtime, exchange.client
         pool = runtime.pools.get(server) or runtime.pool(server)
@@ -208,21 +216,26 @@ class Express:
         upstream.pool.give(upstream, head.idle_s, now_s)
         response = (client_head(exchange, head, b"") if node.after else head.head) + body
         exchange.status, exchange.sent = head.status, len(response)
-        if not node.is_plain:
-            self._judge(exchange)
-        sent = client.send_some(response)
+        sent = client.send_some(response) if node.is_plain else self._send_judged(exchange, head, body, response)
         if sent != exchange.sent:
-            client.go_on(exchange, partial(client.send_rest, memoryview(response)[sent:]))
+            self._go_on(exchange, partial(client.send_rest, memoryview(response)[sent:]))
             return
         self._recorder.end_whole(exchange, now_s)
         client.answered(now_s)
 
-    def _judge(self, exchange: Exchange) -> None:
-        """Tell those who want to know how the server has done."""
+    def _send_judged(self, exchange: Exchange, head: ResponseHead, body: bytes, response: bytes) -> int:
+        """Send a whole answer and return how much of it was taken; tell those who want to know how it went."""
         trial = exchange.trial
         if trial is not None:
             self._runtime.guard.ended(exchange, trial)
         self._dispatcher.took(exchange)
+        sent = exchange.client.send_some(response)
+        if exchange.node.is_led:
+            if exchange.node.is_mirrored and exchange.tee is not None:
+                exchange.tee.take_answer(head, body)
+            if sent == exchange.sent:
+                self._junctions.leave(exchange, head.status)
+        return sent
 
     def fail(self, exchange: Exchange, error: Exception) -> None:
         """Let the story tell that there will be no answer of the server, and why."""
@@ -234,7 +247,13 @@ class Express:
 
     def _hand_over(self, exchange: Exchange, carry: Carry) -> None:
         """Let the story go on with what is left of the attempt."""
-        exchange.client.go_on(exchange, partial(self._dispatcher.resume, exchange, carry))
+        self._go_on(exchange, partial(self._dispatcher.resume, exchange, carry))
+
+    def _go_on(self, exchange: Exchange, step: Callable[[], object]) -> None:
+        """Let the story go on with what is left of the request."""
+        if exchange.node.is_led:
+            step = partial(self._junctions.along, exchange, step)
+        exchange.client.go_on(exchange, step)
 
 
 def send_on(exchange: Exchange, upstream: Upstream, rest: memoryview) -> bytes:

@@ -109,6 +109,9 @@ class Part(Exchange):
         if self.client.gone:
             raise ClientGone("nobody waits for the answer")
 
+    def ended(self, now_s: float) -> None:
+        """Say that it is over; called once, by whoever has it answered (part_express.py)."""
+
     def judge(self) -> None:
         """Look at the answer; what is raised is why there is none."""
 

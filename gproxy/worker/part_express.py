@@ -1,7 +1,8 @@
-"""The short way of a part: over an open connection to the server whose turn it is, and back in a callback of the loop.
+"""The short way of a part or a mirrored copy: over an open connection to the server whose turn it is, and back.
 
-As express.py for whole requests. What turns out differently goes on in a greenlet: no open connection, a socket that
-takes no more, an answer that does not come at once or has to be decoded, a server that breaks off, nobody who waits.
+As express.py for whole requests, in callbacks of the loop. What turns out differently goes on in a greenlet: no open
+connection, a socket that takes no more, an answer that does not come at once or has to be decoded, a server that breaks
+off, nobody who waits.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ from gproxy.worker.express import fail_with, send_on
 
 if TYPE_CHECKING:
     from gproxy.worker.attempt import Carrier
-    from gproxy.worker.node_part import NodePart
-    from gproxy.worker.part import Send
+    from gproxy.worker.part import Part, Send
     from gproxy.worker.record import Recorder
     from gproxy.worker.runtime import Runtime
     from gproxy.worker.upstream import Upstream
@@ -38,7 +38,7 @@ class PartExpress:
         self._known, self._final = carrier.answers.known, carrier.answers.final
         self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
 
-    def begin(self, part: NodePart) -> Callable[[], None] | None:
+    def begin(self, part: Part) -> Callable[[], None] | None:
         """Send a part on its way; return what has to be done in a greenlet, None when it waits for its answer."""
         node, runtime = part.node, self._runtime
         if not node.is_direct or part.deadline <= part.started:
@@ -60,7 +60,7 @@ class PartExpress:
         part.client.waits_for = upstream
         return self._post(part, upstream, request_for(part, node, server))
 
-    def _post(self, part: NodePart, upstream: Upstream, request: bytes) -> Callable[[], None] | None:
+    def _post(self, part: Part, upstream: Upstream, request: bytes) -> Callable[[], None] | None:
         """Send the request over an open connection, where the part waits for its answer."""
         try:
             sent = upstream.send_some(request)
@@ -75,7 +75,7 @@ class PartExpress:
         upstream.waiting, upstream.taker = part, self
         return None
 
-    def finish(self, part: NodePart, upstream: Upstream, data: bytes) -> None:
+    def finish(self, part: Part, upstream: Upstream, data: bytes) -> None:
         """Take an answer that has come at once."""
         end = data.find(b"\r\n\r\n") + 4
         head = self._known.get(data[:end]) or self._final(data[:end])
@@ -103,18 +103,18 @@ class PartExpress:
         self._recorder.part_over(part, head.status)
         part.ended(now_s)
 
-    def fail(self, part: NodePart, error: Exception) -> None:
+    def fail(self, part: Part, error: Exception) -> None:
         """Let the part find out in a greenlet that there will be no answer."""
         upstream = part.client.waits_for
         self._runtime.start(self._taken(part, upstream, partial(fail_with, error)))  # type: ignore[arg-type]
 
-    def _taken(self, part: NodePart, upstream: Upstream, receive: Callable[[], bytes]) -> Callable[[], None]:
+    def _taken(self, part: Part, upstream: Upstream, receive: Callable[[], bytes]) -> Callable[[], None]:
         """Return what takes the answer, of which `receive` gets the first bytes."""
         return partial(self._go_on, part, partial(self._carrier.finish, part, upstream, receive, None))
 
-    def _go_on(self, part: NodePart, step: Callable[[], None]) -> None:
+    def _go_on(self, part: Part, step: Callable[[], None]) -> None:
         self._run(part, lambda part, node: step())
 
-    def _run(self, part: NodePart, send: Send) -> None:
+    def _run(self, part: Part, send: Send) -> None:
         part.run(send, self._recorder)
         part.ended(monotonic())

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from gproxy.core.deck import Deck
 from gproxy.core.rule import Rule, Verdict
-from gproxy.worker.deadlines import NEVER
 
 if TYPE_CHECKING:
     from gproxy.core.node import Node, Way
@@ -42,12 +41,6 @@ class Steering:
             else:
                 copied.append(way)
         return taken, copied
-
-    def lead(self, exchange: Exchange, node: Node, way: Way) -> None:
-        """Set a request on its way, with the time that it has there; what belongs to a larger whole keeps its own."""
-        exchange.node = way.node
-        if way.node.total_s != node.total_s and exchange.api is not None and exchange.api.merge is None:
-            exchange.deadline = exchange.started + (way.node.total_s or NEVER)
 
     def _deal(self, rule: Rule) -> bool:
         deck = self._decks.get(rule.name)

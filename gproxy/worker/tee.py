@@ -51,6 +51,11 @@ class Tee:
         body = b"".join((exchange.body, *self._pieces))
         return body if len(body) <= self.most else None
 
+    def take_answer(self, head: ResponseHead, body: bytes) -> None:
+        """Take an answer that has come at once, and went to the client."""
+        if self.compared:
+            self.answer = Answer(head.status, head.lines, body if len(body) <= self.most else None)
+
     # -- the answer: a tap of the node --------------------------------------------------------------------------
 
     def open(self, head: ResponseHead) -> Tee | None:

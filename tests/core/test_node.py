@@ -91,4 +91,7 @@ def test_rules_lead_to_other_clusters_on_the_same_terms() -> None:
     assert way.rule is rule
     assert (way.node.cluster, way.node.rewrite, way.node.total_s) == (other, first.rewrite, 9)
     assert way.node.is_direct
-    assert way.node.ways == ()
+    assert (way.node.ways, way.node.is_led, way.node.attr) == ((), True, "user")
+    assert second.own is not None
+    assert (second.own.cluster, second.own.ways, second.own.is_led) == (first.cluster, (), True)
+    assert (second.own.is_direct, second.own.is_plain, second.is_led) == (True, False, False)

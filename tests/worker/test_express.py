@@ -250,6 +250,37 @@ def test_clusters(stage: Stage, cluster: dict[str, object], server: dict[str, ob
     assert (express_node(stage) is not None) == is_short
 
 
+@pytest.mark.parametrize(
+    ("cluster", "rule", "stories"),
+    [
+        ({}, {}, 0),
+        ({}, {"when": {"all": ["$query_a == b"]}}, 0),
+        ({"circuit_breaker": {}, "timeouts": {"total_s": 5}}, {}, 0),
+        ({}, {"action": "mirror", "compare": {}}, 0),
+        ({"retry": {}}, {}, 1),
+    ],
+)
+def test_where_rules_lead(
+    watched: Watched, client: Peer, cluster: dict[str, object], rule: dict[str, object], stories: int
+) -> None:
+    with Backend(answers(response(b"other"))) as other:
+        snapshot = watched.stage.runtime.snapshot
+        assert snapshot is not None
+        (server,) = snapshot.clusters["c"].members
+        address = f"{server.endpoint.host}:{server.endpoint.port}"
+        watched.stage.use(
+            [{"name": "s", "address": address}, {"name": "o", "address": other.address}],
+            [{"name": "c", "servers": ["s"]}, {"name": "other", "servers": ["o"]} | cluster],
+            [{"name": "all", "path": "/*", "nodes": [{"cluster": "c"}]}],
+            [{"name": "r", "cluster": "other"} | rule],
+        )
+        watched.after(client, GET)
+        eventually(lambda: watched.stage.table.row_total(4, layout.ROW_ACTIVE) == 0)
+        assert b"200 OK" in watched.after(client, GET)
+        eventually(lambda: watched.stage.table.row_total(4, layout.ROW_ACTIVE) == 0)
+        assert watched.stories == stories
+
+
 def express_node(stage: Stage) -> Node | None:
     """Return by which node of the only API requests may go the short way."""
     assert stage.runtime.snapshot is not None

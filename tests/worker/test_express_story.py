@@ -4,7 +4,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -86,23 +86,34 @@ class Course:
 
     to_client: bytes
     to_server: bytes
+    to_mirror: bytes
     is_open: bool
     figures: dict[str, int]
     logged: list[dict[str, Any]]
 
 
-#: servers, clusters and APIs: what they say beyond what they must
-_SITES: dict[str, tuple[Document, Document, Document]] = {
-    "plain": ({}, {}, {}),
-    "guarded": (
-        {"max_qps": 1_000_000},
-        {"circuit_breaker": {"consecutive_failures": 1000}},
-        {"rate_limit": {"rate": 1_000_000}, "access": {"deny": ["192.0.2.1"]}},
+@dataclass
+class Plan:
+    """What a site has beyond a server `s` in a cluster `c` and an API that leads there."""
+
+    server: Document = field(default_factory=dict)
+    cluster: Document = field(default_factory=dict)
+    api: Document = field(default_factory=dict)
+    clusters: list[Document] = field(default_factory=list)
+    rules: list[Document] = field(default_factory=list)
+
+
+_PLANS = {
+    "plain": Plan(),
+    "guarded": Plan(
+        server={"max_qps": 1_000_000},
+        cluster={"circuit_breaker": {"consecutive_failures": 1000}},
+        api={"rate_limit": {"rate": 1_000_000}, "access": {"deny": ["192.0.2.1"]}},
     ),
-    "edited": (
-        {"slow_start_s": 1},
-        {"load_balance": "p2c", "sticky_cookie": "kept"},
-        {
+    "edited": Plan(
+        server={"slow_start_s": 1},
+        cluster={"load_balance": "p2c", "sticky_cookie": "kept"},
+        api={
             "request_headers": {"set": {"A": "{query.a|none}"}, "remove": ["Cookie"]},
             "response_headers": {"add": {"B": "c"}},
             "cors": {"origins": ["*"]},
@@ -110,23 +121,39 @@ _SITES: dict[str, tuple[Document, Document, Document]] = {
             "default_response": {"status": 503, "body": "sorry"},
         },
     ),
+    "ruled": Plan(
+        clusters=[
+            {"name": "guarded", "servers": ["s"], "circuit_breaker": {"consecutive_failures": 1000}},
+            {"name": "tried", "servers": ["s"], "retry": {"report": True}},
+            {"name": "copies", "servers": ["m"]},
+        ],
+        rules=[
+            {"name": "query", "cluster": "guarded", "when": {"all": ["$query_a == b"]}},
+            {"name": "path", "cluster": "tried", "path": "/y"},
+            {"name": "sticky", "cluster": "guarded", "when": {"any": ["$method == POST"]}, "sticky": "cookie:id"},
+            {"name": "mirror", "cluster": "copies", "action": "mirror", "compare": {}},
+        ],
+    ),
 }
 
 
 class Site:
     """A worker before a server that answers the first request of a connection well and the second with `segments`."""
 
-    def __init__(self, folder: Path, server: Document, cluster: Document, api: Document) -> None:
+    def __init__(self, folder: Path, plan: Plan) -> None:
         self.folder = folder
-        self._server = {"name": "s"} | server
-        self._cluster = {"name": "c", "servers": ["s"]} | cluster
-        self._api = {"name": "all", "path": "/*", "nodes": [{"cluster": "c"}]} | api
+        self._server = {"name": "s"} | plan.server
+        self._clusters = [{"name": "c", "servers": ["s"]} | plan.cluster, *plan.clusters]
+        self._api = {"name": "all", "path": "/*", "nodes": [{"cluster": "c"}]} | plan.api
+        self._rules = plan.rules
+        self._rows = 2 + len(self._clusters) + len(self._rules) + 1
         self.stage = Stage(folder)
         self.stage.runtime.id_numbers = count(1 << 20)  # ids of one length
         self.logged: list[dict[str, Any]] = []
         self.stage.runtime.recorder._access = self._log
         self.segments: list[bytes] = []
         self.to_server = bytearray()
+        self.to_mirror = bytearray()
 
     def script(self, peer: Peer) -> None:
         peer.head()
@@ -141,11 +168,17 @@ class Site:
         while data := peer.sock.recv(65536):
             self.to_server += data
 
+    def mirror(self, peer: Peer) -> None:
+        while data := peer.sock.recv(65536):
+            self.to_mirror += data  # a whole request: copies are small, and sent at once
+            peer.send(response(b"hello"))
+
     def course(self, request: list[bytes], answer: list[bytes], short: bool) -> Course:
         """Send a request in these parts and return what became of it."""
         before = self._figures()
-        (self.folder / "server").unlink(missing_ok=True)
-        self.segments, self.to_server = answer, bytearray()
+        for name in ("server", "mirror"):
+            (self.folder / name).unlink(missing_ok=True)
+        self.segments, self.to_server, self.to_mirror = answer, bytearray(), bytearray()
         self.logged.clear()
         to_client, has_ended = bytearray(), []
 
@@ -157,11 +190,14 @@ class Site:
                 to_client.extend(b"RESET")
             has_ended.append(True)
 
-        with Backend(self.script, self.folder / "server") as backend, limited():
-            self.stage.use([self._server | {"address": backend.address}], [self._cluster], [self._api])
+        mirror = Backend(self.mirror, self.folder / "mirror")
+        with Backend(self.script, self.folder / "server") as backend, mirror, limited():
+            servers = [self._server | {"address": backend.address}, {"name": "m", "address": mirror.address}]
+            self.stage.use(servers, self._clusters, [self._api], self._rules)
             client = self._connected()
             client.send(_REQUESTS[0])
             client.message()
+            eventually(self._is_mirrored)
             runtime = self.stage.runtime
             if not short:
                 (served,) = runtime.clients
@@ -171,14 +207,17 @@ class Site:
                 client.send(part)
                 gevent.idle()
             settled(lambda: (len(to_client), len(self.to_server), self.stage.requests(), len(backend.peers)))
+            eventually(self._is_mirrored)
             is_open = not has_ended
             reader.kill()
             client.close()
             eventually(self.stage.is_quiet)
+            eventually(self._is_mirrored)
         figures = self._figures()
         grown = {name: figures[name] - before[name] for name in figures if figures[name] != before[name]}
         grown["has failed"] = grown.pop("failures in a row", 0) != 0  # in the cell is more than a number
-        return Course(_masked(to_client), _masked(self.to_server), is_open, grown, self.logged.copy())
+        to_server, to_mirror = _masked(self.to_server), _masked(self.to_mirror)
+        return Course(_masked(to_client), to_server, to_mirror, is_open, grown, self.logged.copy())
 
     def _log(self, exchange: Exchange) -> None:
         """Note what the access log says, without what differs although nothing does; of times that there are any."""
@@ -196,12 +235,16 @@ class Site:
         self.stage.runtime.admit(Client(worker, origin("127.0.0.1", ()), self.stage.runtime))
         return Peer(theirs)
 
+    def _is_mirrored(self) -> bool:
+        """Say whether no copy is in flight."""
+        return not any(self.stage.table.row_total(row, layout.ROW_ACTIVE) for row in (1, self._rows - 2))
+
     def _figures(self) -> dict[str, int]:
         stage, found = self.stage, {}
         for name, cell in layout.COUNTER_NAMES.items():
             found[name] = stage.cell(cell)
-        for row in (0, 2):  # the server and the API
-            for name, cell in layout.ROW_COUNTER_NAMES.items():
+        for row in range(self._rows):
+            for name, cell in (layout.ROW_COUNTER_NAMES | layout.ROUTING_COUNTER_NAMES).items():
                 found[f"{row} {name}"] = stage.table.row_total(row, cell)
             found[f"{row} active"] = stage.table.row_total(row, layout.ROW_ACTIVE)
         circuit = stage.table.breaker_base(0, 0)
@@ -214,9 +257,9 @@ def _masked(wire: bytearray) -> bytes:
     return _CHANGING.sub(b"?", bytes(wire))
 
 
-@pytest.fixture(scope="module", params=_SITES)
+@pytest.fixture(scope="module", params=_PLANS)
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("worker"), *_SITES[request.param])
+    made = Site(tmp_path_factory.mktemp("worker"), _PLANS[request.param])
     yield made
     made.stage.close()
 

@@ -172,7 +172,8 @@ def test_a_share_of_the_requests_is_copied(shadowed: Shadowed) -> None:
 def test_a_mirror_that_does_not_answer_holds_nobody_up(shadowed: Shadowed) -> None:
     shadowed.use(mirror=lambda head, body: None, timeout_s=0.2)
     assert [shadowed.ask() for _ in range(10)] == [b"primary"] * 10
-    eventually(lambda: shadowed.row(layout.ROW_UNANSWERED) == 10)
+    eventually(lambda: shadowed.row(layout.ROW_UNANSWERED) + shadowed.row(layout.ROW_REJECTED) == 10)
+    assert shadowed.row(layout.ROW_UNANSWERED) >= 5
     assert shadowed.row(layout.ROW_ACTIVE) == 0
 
 
@@ -184,6 +185,43 @@ def test_a_mirror_that_is_not_there_fails_nobody(shadowed: Shadowed, caplog: pyt
     eventually(lambda: shadowed.row(layout.ROW_UNANSWERED) == 1)
     assert shadowed.row(layout.ROW_COMPARED) == 0
     assert "failed" not in caplog.text, "the log is not flooded with the mirror's failures"
+
+
+def test_a_mirror_that_is_not_there_is_left_alone(
+    shadowed: Shadowed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now_s = [1000.0]
+    monkeypatch.setattr("gproxy.worker.mirrors.monotonic", lambda: now_s[0])
+    answer = [b""]
+    shadowed.use(mirror=lambda head, body: answer[0] or None, timeout_s=0.05)
+
+    def ask(tried: int, dropped: int) -> None:
+        assert shadowed.ask() == b"primary"
+        eventually(lambda: shadowed.row(layout.ROW_REJECTED) == dropped)
+        eventually(lambda: len(shadowed.mirror.requests) == tried and not shadowed.row(layout.ROW_ACTIVE))
+
+    for tried in range(1, 6):
+        ask(tried, 0)
+    assert [record.message for record in caplog.records] == ["a mirror rests: nobody answers its copies"]
+    ask(5, 1)
+    now_s[0] += 1
+    ask(6, 1)  # one is tried ...
+    ask(6, 2)  # ... in vain
+    now_s[0] += 1
+    answer[0] = response()
+    ask(7, 2)
+    ask(8, 2)
+    assert len(caplog.records) == 1
+
+
+def test_rules_that_are_gone_are_forgotten(shadowed: Shadowed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gproxy.worker.mirrors._MOST_RULES", 2)
+    for number in range(4):
+        shadowed.use(name=f"shadow{number}")
+        shadowed.ask()
+        eventually(lambda: shadowed.row(layout.ROW_STATUS_2XX) == number + 1)  # noqa: B023
+        eventually(lambda: not shadowed.row(layout.ROW_ACTIVE))
+    assert shadowed.row(layout.ROW_STATUS_2XX) == 4
 
 
 def held_until(free: Event) -> Callable[[bytes, bytes], bytes]:

@@ -137,23 +137,6 @@ def test_a_rule_tells_what_became_of_its_requests(steered: Steered) -> None:
     assert [steered.row(rule, layout.ROW_ACTIVE) for rule in (0, 1)] == [0, 0]
 
 
-def test_the_time_limit_is_that_of_where_a_request_is_led(steered: Steered) -> None:
-    steered.clusters["two"]["timeouts"] = {"total_s": 0.05}
-    steered.use({"when": {"all": ["$query_v == 2"]}, "cluster": "two"})
-    exchange = steered.stage.exchange(target=b"/?v=2")
-    snapshot = steered.stage.runtime.snapshot
-    assert snapshot is not None
-    found = snapshot.router.find(b"a", b"GET", b"/")
-    assert found is not None
-    exchange.api, exchange.values = found.target, ()
-    steering, node = Steering(), found.target.nodes[0]
-    way, _ = steering.ways(exchange, node)
-    assert way is not None
-    steering.lead(exchange, node, way)
-    assert exchange.node.cluster.name == "two"
-    assert exchange.deadline == pytest.approx(exchange.started + 0.05)
-
-
 def test_retries_and_other_policies_work_where_a_rule_leads(steered: Steered) -> None:
     steered.clusters["two"] |= {"load_balance": "random", "retry": {"report": True}}
     steered.use({"cluster": "two"})
