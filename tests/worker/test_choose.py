@@ -97,7 +97,9 @@ def test_a_failure_makes_a_server_slow(site: Site, stage: Stage) -> None:
     servers = [{"name": "a", "address": "127.0.0.1:1"}, {"name": "b", "address": site.addresses["b"]}]
     api = {"name": "all", "path": "/*", "nodes": [{"cluster": "c"}]}
     stage.use(servers, [{"name": "c", "servers": ["a", "b"], "load_balance": "p2c"}], [api])
-    assert site.who(20)["502"] <= 2
+    while site.ask("/")[0] != "b":  # a server whose time is not known counts as fast as the other one
+        pass
+    assert site.who(20)["502"] <= 1
 
 
 def test_equal_keys_go_to_one_server_and_a_missing_key_goes_by_the_client(site: Site) -> None:

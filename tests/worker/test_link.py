@@ -169,10 +169,12 @@ def test_a_write_that_waits_for_the_peer_to_speak_is_tried_again_when_it_does(en
     """TLS may ask for that, and the socket is writable all the while."""
     link, peer = ends
     tries: list[int] = []
+    readable = select.poll()
+    readable.register(link.wire.fileno(), select.POLLIN)
 
     def reluctant(data: bytes | memoryview) -> int:
         tries.append(len(data))
-        if not select.select([link.wire.fileno()], [], [], 0)[0]:
+        if not readable.poll(0):
             raise ssl.SSLWantReadError
         return link.wire.send(data)
 
