@@ -6,6 +6,7 @@ identical line, so that a reader can tell by comparing bytes. The file is replac
 or the new one.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from typing import Any, Final
 #: other read each other's file.
 FORMAT: Final = 2
 FILE_NAME: Final = "snapshot.jsonl"
+_FRESH: Final = ".new"
 
 
 class SnapshotError(Exception):
@@ -55,7 +57,8 @@ def write(path: Path, revision: int, source: str, lines: Sequence[bytes]) -> Non
         "objects": len(lines),
         "sha256": hashlib.sha256(body).hexdigest(),
     }
-    fresh = path.with_name(path.name + ".new")
+    # Two may write for a moment: the sync of a master that was killed, and that of the next one.
+    fresh = path.with_name(f"{path.name}.{os.getpid()}{_FRESH}")
     try:
         with fresh.open("wb") as file:
             file.write(json.dumps(header, separators=(",", ":")).encode("ascii") + b"\n")
@@ -67,6 +70,13 @@ def write(path: Path, revision: int, source: str, lines: Sequence[bytes]) -> Non
         fresh.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def tidy(path: Path) -> None:
+    """Delete what was left by a process that was killed while it wrote."""
+    for left in path.parent.glob(f"{path.name}.*{_FRESH}"):
+        with contextlib.suppress(OSError):
+            left.unlink()
 
 
 def read(path: Path) -> Stored:

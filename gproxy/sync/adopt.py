@@ -40,18 +40,21 @@ class Adopter:
         self._trouble = Complaint("cannot take over what was written by hand")
 
     def look(self, store: Store, revision: int, now_s: float) -> None:
-        """Take over what is valid, say what is not; `revision` is that of the store. Raises StoreError."""
-        strays = list(store.strays())
-        is_same = strays == self._tried[1] and (revision == self._tried[0] or now_s < self._not_before_s)
-        if is_same or self._trouble.wait_s(now_s):
+        """Take over what is valid, say what is not; `revision` is that of the store."""
+        if self._trouble.wait_s(now_s):
             return
         try:
+            strays = list(store.strays())
+            if strays == self._tried[1] and (revision == self._tried[0] or now_s < self._not_before_s):
+                self._trouble.settle(now_s)
+                return
             ignored = take_over(store, strays) if strays else {}
             # In other words, but with the same meaning: nothing was written for them.
             done = [stray for stray in strays if key_of(stray) not in ignored]
             if done:
                 store.settle(done)
-        except StoreError as error:  # no permission to write, perhaps: the configuration can be followed all the same
+        except StoreError as error:
+            # No permission to write, perhaps: it can be followed all the same. An outage is met by who follows it.
             self._trouble.raise_(str(error), now_s)
             return
         self._trouble.settle(now_s)

@@ -52,6 +52,7 @@ class Publisher:
         self._refused: tuple[int, list[str]] = (-1, [])
         self._pending: Content | None = None
         self._trouble = Complaint("cannot write the snapshot, the last good one stays")
+        snapshot_file.tidy(path)
         self._on_disk = self._last_good()
         self._rows = Rows(table, self._on_disk.lines, time.monotonic())
         # A sync that was restarted finds its predecessor's work done.

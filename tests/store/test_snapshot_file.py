@@ -1,8 +1,10 @@
+import contextlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -73,6 +75,31 @@ def test_no_truncated_or_altered_file_is_taken(path: Path, data: st.DataObject) 
         path.write_bytes(damaged)
         with pytest.raises(SnapshotError):
             snapshot_file.read(path)
+
+
+def test_two_who_write_at_the_same_time_leave_a_whole_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sync of a master that was killed, in the middle of its write, and that of the next master."""
+    dumps = json.dumps
+
+    def meanwhile_another_writes(value: object, **how: Any) -> str:
+        monkeypatch.setattr(json, "dumps", dumps)
+        with monkeypatch.context() as another:
+            another.setattr(os, "getpid", lambda: 1)
+            snapshot_file.write(path, 8, "x", LINES * 100)
+        return dumps(value, **how)
+
+    monkeypatch.setattr(json, "dumps", meanwhile_another_writes)
+    with contextlib.suppress(OSError):
+        snapshot_file.write(path, 7, "x", LINES)
+    assert len(snapshot_file.read(path).lines) in (len(LINES), 100 * len(LINES))
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_what_somebody_left_who_was_killed_is_deleted(path: Path) -> None:
+    snapshot_file.write(path, 7, "x", LINES)
+    path.with_name(f"{path.name}.123.new").write_bytes(b"half")
+    snapshot_file.tidy(path)
+    assert os.listdir(path.parent) == [path.name]
 
 
 def test_a_full_disk_leaves_the_old_file(path: Path) -> None:

@@ -129,6 +129,27 @@ def test_the_same_in_other_words_is_no_write_but_settled(store: Shown, table: Ta
     assert (store.read().revision, store.settled) == (1, [same])
 
 
+def test_a_store_that_cannot_be_brought_in_line_can_be_followed_all_the_same(
+    store: Shown, table: Table, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody died while showing what was written; what is left of it, a node without permission cannot finish."""
+    asked = []
+
+    def strays() -> Sequence[Stray]:
+        asked.append(1)
+        raise StoreUnavailable("no permission")
+
+    monkeypatch.setattr(store, "strays", strays)
+    adopter = Adopter(table)
+    for _ in range(3):
+        adopter.look(store, 1, 0.0)
+    assert len(asked) == 1, "not again at once"
+    assert "cannot take over what was written by hand: no permission" in caplog.text
+    monkeypatch.undo()
+    look(store, adopter, Stray("server", "u1", {**U1, "weight": 5}, 1), now_s=60)
+    assert store.read().documents()["server"]["u1"]["weight"] == 5
+
+
 def test_without_permission_to_write_it_is_said_and_tried_again(
     store: Shown, table: Table, caplog: pytest.LogCaptureFixture
 ) -> None:
