@@ -67,6 +67,7 @@ setup(
     python_requires=">=3.11",
     install_requires=[
         "argon2-cffi>=23.1",
+        "brotli>=1.1",
         "cryptography>=42",  # reads what is in certificates; TLS itself is Python's ssl
         "etcd3>=0.12",
         "Flask>=3.0",

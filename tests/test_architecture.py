@@ -19,7 +19,7 @@ MAX_FUNCTION_LINES = 60
 PURE_IMPORTS = frozenset(
     "__future__ abc array base64 binascii bisect calendar collections copy dataclasses difflib enum fnmatch functools "
     "hashlib heapq ipaddress itertools json math operator re string struct types typing urllib.parse zlib "
-    "cryptography hmac jsonschema_rs jwt msgspec pydantic pydantic_core re2".split()
+    "brotli cryptography hmac jsonschema_rs jwt msgspec pydantic pydantic_core re2".split()
 )
 
 # Package of ours -> the packages and modules of ours that it may import, besides itself. A module's own
@@ -77,6 +77,7 @@ LATE = {"gproxy.master": ("gproxy.worker", "gproxy.sync", "gproxy.monitor", "gpr
 
 # Outside library -> the only packages of ours that may import it.
 ONLY_IN = {
+    "brotli": ("gproxy.core",),
     "cryptography": ("gproxy.certificates", "gproxy.core"),
     "jwt": ("gproxy.core",),
     "mmap": ("gproxy.shared",),

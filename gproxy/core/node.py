@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 from gproxy.core.backends import Cluster, Timeouts
+from gproxy.core.compression import Compression
 from gproxy.core.http1 import ResponseHead
 from gproxy.core.retry import Retry
 from gproxy.core.rewrite import Rewrite
@@ -35,6 +36,7 @@ class Terms:
     after: tuple[After, ...]
     is_free: bool
     taps: tuple[OpenTap, ...] = ()
+    compression: Compression | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +45,10 @@ class Node:
 
     With `is_direct` nothing but whose turn it is decides where its requests go, and each goes there once; with
     `is_plain` the API has no say either. `method` None is the client's own. `after` are all the hooks of the response,
-    `taps` open what listens in on it. `attr` is its name among the nodes of the API. `ways` are where rules may lead
-    its requests instead, in the order in which they are tried, `own` is it itself for those that no rule leads
-    elsewhere. `is_led`: the rules have been asked. `is_mirrored`: some of them make copies.
+    `taps` open what listens in on it, `compression` says how its body is compressed. `attr` is its name among the nodes
+    of the API. `ways` are where rules may lead its requests instead, in the order in which they are tried, `own` is it
+    itself for those that no rule leads elsewhere. `is_led`: the rules have been asked. `is_mirrored`: some of them make
+    copies.
     """
 
     cluster: Cluster
@@ -61,6 +64,7 @@ class Node:
     rewrite: Rewrite | None
     after: tuple[After, ...]
     taps: tuple[OpenTap, ...]
+    compression: Compression | None = None
     attr: str = ""
     ways: tuple[Way, ...] = ()
     own: Node | None = None
@@ -136,6 +140,7 @@ class Node:
             rewrite=rewrite,
             after=terms.after + _marks(retry, cluster.sticky),
             taps=terms.taps,
+            compression=terms.compression,
         )
 
 

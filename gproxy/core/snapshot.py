@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from gproxy.core.backends import Cluster, Document, Endpoint, Server, Timeouts, compile_cluster, compile_server
 from gproxy.core.breaker import Breaker
+from gproxy.core.compression import Compression
 from gproxy.core.errors import GatewayError
 from gproxy.core.limiter import Room
 from gproxy.core.merge import Merge
@@ -52,6 +53,7 @@ class Api:
     server's answers are with the node. `merge` says how nodes do that, None when one node's answer passes as it is.
     `express` is the node of an API whose requests may take the short way (worker/express.py), because they wait for
     nothing but the answer of one server. It is None where they may have to wait for anything more.
+    `compression` says how answers are compressed, None: not at all.
     `access_log` is the share of its requests that is logged, None: that of the INI.
     `preflighted` is the API as it meets preflights of the requests that it takes, None when it leaves them to others.
     """
@@ -72,6 +74,7 @@ class Api:
     failed: tuple[Callable[[Any, GatewayError], None], ...]
     preflighted: Api | None = None
     access_log: Share | None = None
+    compression: Compression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +200,7 @@ class SnapshotBuilder:
         breaker = Breaker.compiled(document["circuit_breaker"])
         rewrite, timeouts = document["rewrite"], Timeouts(**document["timeouts"])
         merge = Merge.compiled(document["nodes"], document["merge"])
+        compression = Compression.compiled(document.get("compress"))
         terms = Terms(
             timeouts=timeouts,
             retry=Retry.compiled(document["retry"]),
@@ -204,6 +208,7 @@ class SnapshotBuilder:
             rewrite=Rewrite.compile(rewrite) if rewrite else None,
             after=hooks.after if merge is None else (),
             taps=hooks.taps if merge is None else (),
+            compression=compression,
             is_free=room is None and breaker is None and merge is None,
         )
         nodes = tuple(self._node(document, at, terms, merge) for at in range(len(document["nodes"])))
@@ -225,6 +230,7 @@ class SnapshotBuilder:
             after=hooks.after,
             failed=hooks.failed,
             access_log=Share.compiled(document.get("access_log")),
+            compression=compression,
         )
         if hooks.preflight is not None:
             api = replace(api, preflighted=replace(api, before=(hooks.preflight,)))

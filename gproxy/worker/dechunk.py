@@ -82,3 +82,30 @@ class Dechunker(HTTPResponseParser):
 
     def _on_message_complete(self) -> None:
         self.done = True
+
+
+class Measured:
+    """A body whose length the head has told, taken as a decoder takes one that has an end of its own."""
+
+    __slots__ = ("_has_more", "_left", "done")
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self._has_more = False
+        self.done = not length
+
+    def feed_body(self, data: bytes) -> bytes:
+        """Return what of `data` belongs to the body."""
+        payload = data[: self._left]
+        self._left -= len(payload)
+        self._has_more |= len(data) > len(payload)
+        self.done = not self._left
+        return payload
+
+    def trailers(self) -> list[tuple[bytes, bytes]]:
+        """Return nothing: only chunks have trailers."""
+        return []
+
+    def is_reusable(self) -> bool:
+        """Say whether nothing came behind the body."""
+        return self.done and not self._has_more

@@ -13,6 +13,7 @@ from gproxy.core.http1 import CHUNKED, RequestFields, ResponseHead
 from gproxy.core.inspection import ASKS
 from gproxy.core.snapshot import Api
 from gproxy.worker.body import read_whole
+from gproxy.worker.compress import compressed
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.forwarded import upstream_fields
 from gproxy.worker.inspection import inspected
@@ -183,6 +184,8 @@ class Exchange(View):
 
     def respond(self, head: bytes, body: bytes) -> None:
         """Send a whole answer: `head` is status line and field lines, without those that frame it."""
+        if self.api is not None and self.api.compression is not None:
+            head, body = compressed(self, self.api.compression, head, body)
         if not self.keeps_alive:
             persistence = self.farewell()
         else:

@@ -25,7 +25,7 @@ from gproxy.worker.attempt import request_for
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.exchange import Exchange
 from gproxy.worker.forwarded import claimed_request_id
-from gproxy.worker.relay import client_head
+from gproxy.worker.relay import edited
 from gproxy.worker.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -201,6 +201,7 @@ class Express:
                 or head.close
                 or head.status in _BODILESS
                 or exchange.method == b"HEAD"
+                or exchange.node.compression is not None
                 or self._runtime.draining
             ):
                 self._hand_over(exchange, partial(self._carrier.finish, exchange, upstream, partial(_the, data)))
@@ -214,7 +215,7 @@ class Express:
         client, node, now_s = exchange.client, exchange.node, monotonic()
         client.waits_for = None
         upstream.pool.give(upstream, head.idle_s, now_s)
-        response = (client_head(exchange, head, b"") if node.after else head.head) + body
+        response = (edited(exchange, head) + b"\r\n" if node.after else head.head) + body
         exchange.status, exchange.sent = head.status, len(response)
         sent = client.send_some(response) if node.is_plain else self._send_judged(exchange, head, body, response)
         if sent != exchange.sent:

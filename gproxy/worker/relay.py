@@ -7,6 +7,7 @@ a truncated response can never look complete; an HTTP/1.0 client gets a reset in
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,15 @@ from gproxy.core.chunked import chunk, last_chunk
 from gproxy.core.errors import BadUpstream, UpstreamTimeout
 from gproxy.core.http1 import CHUNKED, ResponseHead
 from gproxy.shared import layout
+from gproxy.worker.compress import begin, coder_for
 from gproxy.worker.deadlines import NEVER
-from gproxy.worker.dechunk import Dechunker
+from gproxy.worker.dechunk import Dechunker, Measured
 from gproxy.worker.link import ClientGone
 from gproxy.worker.tap import open_taps
 from gproxy.worker.upstream import Upstream, UpstreamBroken
 
 if TYPE_CHECKING:
+    from gproxy.core.coder import Coder
     from gproxy.worker.exchange import Exchange
 
 #: bytes moved at a time within a large body, and held while a client does not read (256 KB is no faster)
@@ -44,19 +47,30 @@ def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: byte
 
     Raises ClientGone, or ResponseBroken when the server fails on the way.
     """
-    if feed is None and exchange.node.taps:
+    node, status, framing, coding = exchange.node, head.status, b"", b""
+    if feed is None and node.taps:
         return _relay_tapped(exchange, upstream, head, data)
-    status = head.status
+    if node.after:
+        head = _with_lines(head, edited(exchange, head))
+    if node.compression is not None:
+        lines, coding = begin(exchange, node.compression, status, head.lines, head.length)
+        head = _with_lines(head, lines)
     if exchange.method == b"HEAD" or status == 204 or status == 304:
-        body, extra = b"", bool(data) or exchange.node.method is not None  # perhaps the server was not asked for HEAD
+        body, extra = b"", bool(data) or node.method is not None  # perhaps the server was not asked for HEAD
     elif head.length == len(data):
         body, extra = data, False
     else:
         exchange.answered = monotonic()
-        return (_relay_length if head.length >= 0 else _relay_chunks)(exchange, upstream, head, data, feed)
+        if coding:
+            return _relay_pieces(exchange, upstream, head, data, feed, coder_for(exchange, coding, head.length))
+        return (_relay_length if head.length >= 0 else _relay_pieces)(exchange, upstream, head, data, feed)
     if exchange.left and not exchange.is_body_read():
         exchange.keeps_alive = False  # an early answer: the rest of the request is not waited for
-    out = client_head(exchange, head, b"") + body
+    sent = body
+    if coding and body:
+        sent = coder_for(exchange, coding, len(body)).take(body, True)
+        framing = b"Content-Length: %d\r\n" % len(sent)
+    out = client_head(exchange, head, framing) + sent
     exchange.status = status  # not before: what a filter raises can still be answered
     exchange.sent = len(out)
     exchange.client.send(out)
@@ -111,17 +125,28 @@ def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
     return not head.close and upstream.is_alive()  # bytes behind the body would answer the next request
 
 
-def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes, feed: Feed | None) -> bool:
-    """Stream a body that is chunked or ends with the connection; an HTTP/1.0 client gets it unframed."""
+def _relay_pieces(
+    exchange: Exchange,
+    upstream: Upstream,
+    head: ResponseHead,
+    data: bytes,
+    feed: Feed | None,
+    coder: Coder | None = None,
+) -> bool:
+    """Stream a body that is chunked or ends with the connection; an HTTP/1.0 client gets it unframed.
+
+    With a `coder` it may have a length, too: what becomes of it has none that is known before.
+    """
     frames = exchange.minor == b"1"
     if not frames:
         exchange.keeps_alive = False
-    decoder = upstream.dechunker() if head.length == CHUNKED else None
+    decoder = _decoder(upstream, head.length)
     payload = _decode(exchange, decoder, data)
     out, kept_s = client_head(exchange, head, _framing(head) if frames else b""), 0.0
     while True:
         ended = decoder.done if decoder is not None else upstream.at_end
-        out += chunk(payload) if frames else payload
+        sent = payload if coder is None else coder.take(payload, ended)
+        out += chunk(sent) if frames else sent
         if ended and frames:
             out += last_chunk(decoder.trailers() if decoder is not None else [], head.trailers)
         if out:
@@ -131,7 +156,7 @@ def _relay_chunks(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
             if feed is not None:
                 feed(payload)
         if ended:
-            return decoder is not None and decoder.is_reusable() and not head.close
+            return decoder is not None and not head.close and decoder.is_reusable() and _is_silent(upstream, head)
         out = b""
         _allow_next(exchange, upstream, kept_s)
         payload = _decode(exchange, decoder, _next(exchange, upstream, decoder is not None, kept_s))
@@ -170,14 +195,26 @@ def _next(exchange: Exchange, upstream: Upstream, must_go_on: bool, kept_s: floa
         raise _ended(exchange, error, kept_s) from None
     if not data:
         if must_go_on:
-            raise ResponseBroken("closed before the end of the chunked body")
+            raise ResponseBroken("closed before the end of the body")
         if exchange.upload is not None and exchange.upload.broken:
             raise ResponseBroken("reset before the end of the request, so perhaps also of the response")
         upstream.at_end = True
     return data
 
 
-def _decode(exchange: Exchange, decoder: Dechunker | None, data: bytes) -> bytes:
+def _is_silent(upstream: Upstream, head: ResponseHead) -> bool:
+    """Say whether nothing came behind a body; what decodes chunks knows that itself."""
+    return head.length == CHUNKED or upstream.is_alive()
+
+
+def _decoder(upstream: Upstream, length: int) -> Dechunker | Measured | None:
+    """Return what knows where a body of this length ends, None when only the connection does."""
+    if length == CHUNKED:
+        return upstream.dechunker()
+    return Measured(length) if length >= 0 else None
+
+
+def _decode(exchange: Exchange, decoder: Dechunker | Measured | None, data: bytes) -> bytes:
     if decoder is None or not data:
         return data
     try:
@@ -194,16 +231,25 @@ def _framing(head: ResponseHead) -> bytes:
     return b"Transfer-Encoding: chunked\r\nTrailer: %b\r\n" % b", ".join(sorted(head.trailers))
 
 
+def edited(exchange: Exchange, head: ResponseHead) -> bytes:
+    """Return status line and field lines as the hooks of the node leave them."""
+    lines = head.lines
+    for after in exchange.node.after:
+        lines = after(exchange, lines)
+    return lines
+
+
+def _with_lines(head: ResponseHead, lines: bytes) -> ResponseHead:
+    return replace(head, lines=lines, head=lines + b"\r\n")
+
+
 def client_head(exchange: Exchange, head: ResponseHead, framing: bytes) -> bytes:
     """Return the response head as the client gets it, with the empty line."""
-    hooks = exchange.node.after
     if exchange.client.runtime.draining:
         exchange.keeps_alive = False
-    if exchange.keeps_alive and exchange.minor == b"1" and not framing and not hooks:
+    if exchange.keeps_alive and exchange.minor == b"1" and not framing:
         return head.head
     lines = head.lines
-    for after in hooks:
-        lines = after(exchange, lines)
     if not exchange.keeps_alive:
         return b"%b%b%b\r\n" % (lines, framing, exchange.farewell())
     if exchange.minor == b"0":

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gproxy.core.chunked import ChunkedDecoder
 from gproxy.core.errors import BadRequest
-from gproxy.worker.dechunk import Dechunker
+from gproxy.worker.dechunk import Dechunker, Measured
 
 SECOND = b"HTTP/1.1 200 OK\r\nX-Sum: 9\r\nContent-Length: 3\r\n\r\nxyz"
 
@@ -138,3 +138,12 @@ def test_never_two_meanings(wire: bytes, cuts: list[int]) -> None:
     assert llhttps == theirs([wire])
     if mine is not None and llhttps is not None:
         assert mine == llhttps
+
+
+def test_a_body_of_known_length() -> None:
+    body = Measured(5)
+    assert (body.feed_body(b"abc"), body.done, body.is_reusable()) == (b"abc", False, False)
+    assert (body.feed_body(b"de"), body.done, body.is_reusable()) == (b"de", True, True)
+    assert body.trailers() == []
+    assert (body.feed_body(b"f"), body.done, body.is_reusable()) == (b"", True, False)
+    assert Measured(0).is_reusable()

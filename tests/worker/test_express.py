@@ -198,6 +198,7 @@ _SHORT: dict[str, dict[str, object]] = {
     "rate_limit": {"rate_limit": {"rate": 1}},
     "default_response": {"default_response": {"status": 503}},
     "filters": {"filters": {"nobody": "looks for it"}},
+    "compress": {"compress": {}},
     "access_log": {"access_log": {"percent": 1}},
 }
 #: ... or they may have to wait, or somebody has to look after them

@@ -29,6 +29,7 @@ from gproxy.core.model.base import (
     in_order,
     refuse,
 )
+from gproxy.core.model.compress import Compress
 from gproxy.core.model.cors import Cors
 from gproxy.core.model.entry import Access
 from gproxy.core.model.merge import Merge
@@ -150,6 +151,7 @@ class Api(Part):
     mock: bool = False
     redirect: Redirect | None = None
     upgrade: Upgrade | None = None
+    compress: Compress | None = None
     access_log: AccessLog | None = None
     filters: dict[str, JsonValue] = {}
     tags: Set[Name] = ()

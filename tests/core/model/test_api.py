@@ -48,6 +48,7 @@ def test_an_api_with_every_default() -> None:
         "mock": False,
         "redirect": None,
         "upgrade": None,
+        "compress": None,
         "access_log": None,
         "filters": {},
         "tags": [],

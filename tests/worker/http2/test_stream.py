@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,3 +223,18 @@ def test_a_body_that_stops_coming_is_too_late(tmp_path: Path) -> None:
                 assert (status, json.loads(body)["code"]) == (408, "request_timeout")
     finally:
         stage.close()
+
+
+def test_compressed_answers(stage: Stage) -> None:
+    whole, large = b"text " * 1000, b"text " * 50_000
+    for content in (whole, large):
+        with Backend(answers(response(content, b"Content-Type: text/plain"))) as backend:
+            stage.proxy_to(backend, compress={})
+            with connect(stage) as client:
+                _, body = client.wait(client.request(accept_encoding="gzip"))
+                assert gzip.decompress(body) == content
+                head = client.heads[1]
+                assert (head["content-encoding"], head.get("content-length", str(len(body)))) == (
+                    "gzip",
+                    str(len(body)),
+                )
