@@ -1,5 +1,6 @@
 """/api/v1/nodes, /stats, /events, /health: what all nodes together tell."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify
@@ -11,6 +12,7 @@ from gadmin.api.reading import Query, document
 from gadmin.fleet import merge
 from gadmin.security.guard import identity, needs
 from gadmin.services import services
+from gproxy.ctl.node import NodeError
 
 blueprint: Final = Blueprint("api_nodes", __name__)
 
@@ -114,9 +116,23 @@ def health(name: str) -> Response:
     return jsonify({"nodes": health_of(name)})
 
 
+@blueprint.post("/health/<name>")
+@needs(Role.EDITOR)
+def check(name: str) -> Response:
+    """Have a server checked by each node at once; return what its health check says then."""
+    Query().done()
+    if services().configuration.get("server", name) is None:
+        raise NotFound(f"There is no server {name}.")
+    return jsonify({"nodes": told_by_nodes(services().fleet.check_now(name))})
+
+
 def health_of(name: str) -> list[dict[str, Any]]:
     """Return, by node, what is known of the health of a server; nodes that do not check it are left out."""
-    answers = services().fleet.health(name)
+    return told_by_nodes(services().fleet.health(name))
+
+
+def told_by_nodes(answers: Mapping[str, dict[str, Any] | NodeError]) -> list[dict[str, Any]]:
+    """Return what nodes say of the health of servers, each with its node."""
     return [
         {"node": node, **server}
         for node, told in answers.items()

@@ -159,6 +159,9 @@ def whole(kinds: Sequence[str], plurals: Mapping[str, str]) -> dict[str, Any]:
         "/health/{name}": {
             "parameters": path_name,
             "get": _operation("health", "The health of a server", {200: _object({"nodes": _list(_OBJECT)})}),
+            "post": _operation(
+                "check", "Check a server at once", {200: _object({"nodes": _list(_OBJECT)})}, (), (404,)
+            ),
         },
     }
     return found | _of_one(path_name)

@@ -33,6 +33,8 @@ _REMEMBER_S: Final = 600.0
 _AT_A_TIME: Final = 16
 #: How long an answer to a question of a person is waited for.
 QUESTION_S: Final = 5.0
+#: How long a check is waited for that a person wants now: a server may take its time to answer.
+CHECK_S: Final = 15.0
 #: Rendered answers that are kept.
 _MOST_CACHED: Final = 64
 
@@ -171,12 +173,18 @@ class Fleet:
         """Return what each node's health check says of a server."""
         return self.ask_all(f"/health?server={quote(name)}")
 
-    def ask_all(self, path: str) -> dict[str, dict[str, Any] | NodeError]:
+    def check_now(self, name: str) -> dict[str, dict[str, Any] | NodeError]:
+        """Have every node check a server at once, and return what its health check says then."""
+        return self.ask_all("/check", CHECK_S, {"server": name})
+
+    def ask_all(
+        self, path: str, within_s: float | None = None, question: Mapping[str, Any] | None = None
+    ) -> dict[str, dict[str, Any] | NodeError]:
         """Ask every node at once; return by its id what it says, or the error of one that does not in time."""
 
         def ask(poller: Poller) -> dict[str, Any] | NodeError:
             try:
-                return poller.ask(path)
+                return poller.ask(path, within_s, question)
             except NodeError as error:
                 return error
 

@@ -101,10 +101,10 @@ def send(node: Node, wish: Wish) -> Answer:
     try:
         connection.sock = _connected(address, wish.host)
         _put(connection, wish, node.inspection_key)
-        response = connection.getresponse()
-        head_s = time.monotonic()
-        body, is_cut = _read(response, began_s + WITHIN_S)
-        headers, told = _told(response.getheaders())
+        with connection.getresponse() as response:
+            head_s = time.monotonic()
+            body, is_cut = _read(response, began_s + WITHIN_S)
+            headers, told = _told(response.getheaders())
     except (OSError, HTTPException) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise NodeError(f"no answer from {address}: {why}") from None

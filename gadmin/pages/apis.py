@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 from gadmin.accounts.roles import Role
 from gadmin.pages import try_it
 from gadmin.pages.explain import METHODS
+from gadmin.pages.happenings import happenings
 from gadmin.pages.object_pages import object_pages
 from gadmin.security.guard import needs
 from gadmin.services import services
@@ -36,7 +37,7 @@ def _value(variable: re.Match[str]) -> str:
 
 
 def _more(stored: Stored) -> Mapping[str, Any]:
-    return {"sample": sample(stored.document)}
+    return {"sample": sample(stored.document), **happenings("api", stored.name)}
 
 
 blueprint: Final = object_pages("api", _more)

@@ -71,6 +71,7 @@ def install(app: Flask) -> None:
             "flat": flat,
             "identity": g.get("identity"),
             "navigation": _navigation(app),
+            "now": time.time,
             "Role": Role,
             "store_away_s": services().follower.away_s,
             "version": __version__,

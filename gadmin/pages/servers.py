@@ -8,8 +8,9 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from gadmin.accounts.roles import Role
-from gadmin.api.nodes import health_of
+from gadmin.api.nodes import health_of, told_by_nodes
 from gadmin.configuration.editor import Signature
+from gadmin.pages.happenings import happenings
 from gadmin.pages.object_pages import object_pages
 from gadmin.security.guard import identity, needs
 from gadmin.services import services
@@ -18,20 +19,11 @@ from gproxy.store.edit import Rejected
 
 #: What a server is after its status was set.
 WORDS: Final = {"up": "up", "drain": "draining", "down": "down"}
-#: Events of a server that are shown.
-SHOWN: Final = 20
 
 
 def _more(stored: Stored) -> Mapping[str, Any]:
     """Return the last conversations of its health checks, and what has happened to it."""
-    fleet = services().fleet
-    health = health_of(stored.name)
-    events = [
-        event
-        for event in reversed(fleet.events.since(0)["events"])
-        if event["object"] == "server" and event["name"] == stored.name
-    ]
-    return {"health": health, "events": events[:SHOWN]}
+    return {"health": health_of(stored.name), **happenings("server", stored.name)}
 
 
 blueprint: Final = object_pages("server", _more)
@@ -54,4 +46,20 @@ def status(name: str) -> Response:
         flash(f"Nothing was changed: {error}.", "bad")
     else:
         flash(f"{name} is {WORDS[wanted]} now.", "good")
+    return redirect(url_for("servers.show", name=name))
+
+
+@blueprint.post("/<name>/check")
+@needs(Role.EDITOR)
+def check_now(name: str) -> Response:
+    """Have every node check a server at once, and say what came of it."""
+    if services().configuration.get("server", name) is None:
+        raise NotFound(f"There is no server {name}.")
+    told = told_by_nodes(services().fleet.check_now(name))
+    for one in told:
+        last = one["last"] or {"fault": "the check has not ended yet"}
+        said = last["fault"] or f"answered in {last['ended_ms']:.1f} ms"
+        flash(f"{one['node']}: {said}; {name} is {one['state']} there.", "bad" if last["fault"] else "good")
+    if not told:
+        flash(f"No node checks {name}: it needs a health_check of its own or of its cluster.", "warn")
     return redirect(url_for("servers.show", name=name))

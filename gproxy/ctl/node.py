@@ -82,8 +82,8 @@ class Node:
                 connection.request("GET", path)
             else:
                 connection.request("POST", path, json.dumps(question), {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            body = _whole(response, deadline)
+            with connection.getresponse() as response:  # it may own the socket
+                body = _whole(response, deadline)
             if response.status != http.HTTPStatus.OK:
                 raise NodeError(
                     f"{self.address}{path} answered {response.status} {response.reason}{_why(body)}",

@@ -1,7 +1,8 @@
 """The control endpoint: what the node tells about itself, as a WSGI application over one `Table`.
 
 /healthz and /readyz for whoever starts and balances nodes, /metrics for Prometheus, and as JSON /stats, /events and
-/health and /mirrors for people and programs that look closer; /explain tells what would become of a request.
+/health and /mirrors for people and programs that look closer. Two are asked with POST and a document: /explain tells
+what would become of a request, /check has a server checked at once.
 """
 
 import json
@@ -24,8 +25,7 @@ _OK: Final = "200 OK"
 _UNAVAILABLE: Final = "503 Service Unavailable"
 _NOT_FOUND: Final = "404 Not Found"
 _BAD_REQUEST: Final = "400 Bad Request"
-#: The one page that is asked with POST: a question about a request, and the longest one.
-EXPLAIN: Final = "/explain"
+#: The longest question: one about a request.
 _QUESTION_BYTES: Final = 1 << 20
 
 
@@ -46,12 +46,14 @@ class Control:
         subjects: Callable[[], Mapping[str, Subject]],
         watch: Watch,
         explain: Callable[[Mapping[str, Any]], dict[str, Any]],
+        check_now: Callable[[str], Subject],
     ) -> None:
         self._table = table
         self._master_pid = master_pid
         self._subjects = subjects
         self._watch = watch
         self._tell = explain
+        self._check_now = check_now
         self._node = socket.gethostname()
         self._pages: dict[str, Callable[[dict[str, list[str]]], Answer]] = {
             "/healthz": self._healthz,
@@ -62,6 +64,7 @@ class Control:
             "/health": self._health,
             "/mirrors": self._mirrors,
         }
+        self._questions = {"/explain": self._explain, "/check": self._check}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
@@ -74,31 +77,42 @@ class Control:
             ("Cache-Control", "no-store"),
         ]
         if status.startswith("405"):
-            headers.append(("Allow", "POST" if environ["PATH_INFO"] == EXPLAIN else "GET, HEAD"))
+            headers.append(("Allow", "POST" if environ["PATH_INFO"] in self._questions else "GET, HEAD"))
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [data]
 
     def _answer(self, environ: dict[str, Any]) -> Answer:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        if path == EXPLAIN and method == "POST":
-            return self._explain(environ)
+        question = self._questions.get(path)
+        if question is not None and method == "POST":
+            return self._questioned(environ, question)
         page = self._pages.get(path)
-        if page is None and path != EXPLAIN:
-            return Answer(_NOT_FOUND, {"error": "no such page", "pages": [*self._pages, EXPLAIN]})
+        if page is None and question is None:
+            return Answer(_NOT_FOUND, {"error": "no such page", "pages": [*self._pages, *self._questions]})
         if page is None or method not in ("GET", "HEAD"):
             allowed = "POST is" if page is None else "GET and HEAD are"
             return Answer("405 Method Not Allowed", {"error": f"only {allowed} answered here"})
         return page(parse_qs(environ.get("QUERY_STRING", "")))
 
-    def _explain(self, environ: dict[str, Any]) -> Answer:
-        """Answer a question about a request, see monitor/asked.py."""
+    def _questioned(self, environ: dict[str, Any], question: Callable[[dict[str, Any]], Answer]) -> Answer:
         try:
-            question = json.loads(environ["wsgi.input"].read(_QUESTION_BYTES))
-            if not isinstance(question, dict):
+            asked = json.loads(environ["wsgi.input"].read(_QUESTION_BYTES))
+            if not isinstance(asked, dict):
                 raise BadQuestion("a question is an object")
-            return Answer(_OK, {"node": self._node, **self._tell(question)})
+            return question(asked)
         except (ValueError, BadQuestion, RecursionError) as error:
             return Answer(_BAD_REQUEST, {"error": str(error)})
+
+    def _explain(self, asked: dict[str, Any]) -> Answer:
+        """Answer a question about a request, see monitor/asked.py."""
+        return Answer(_OK, {"node": self._node, **self._tell(asked)})
+
+    def _check(self, asked: dict[str, Any]) -> Answer:
+        """Have the server {"server": NAME} checked, and answer as /health does."""
+        name = asked.get("server")
+        if not isinstance(name, str) or name not in self._subjects():
+            return Answer(_NOT_FOUND, {"error": f'no server "{name}" is checked'})
+        return self._report([self._check_now(name)])
 
     def _healthz(self, query: dict[str, list[str]]) -> Answer:
         reason = stats.not_alive_because(self._table, _now())
@@ -147,8 +161,10 @@ class Control:
         unknown = [name for name in names if name not in subjects]
         if unknown:
             return Answer(_NOT_FOUND, {"error": f'no server "{unknown[0]}" is checked'})
-        wanted = (subjects[name] for name in names)
-        return Answer(_OK, health_report.document(self._node, wanted, time.monotonic(), _now().wall_ms))
+        return self._report(subjects[name] for name in names)
+
+    def _report(self, subjects: Iterable[Subject]) -> Answer:
+        return Answer(_OK, health_report.document(self._node, subjects, time.monotonic(), _now().wall_ms))
 
 
 def _now() -> stats.Now:

@@ -31,16 +31,19 @@ log = logging.getLogger(__name__)
 
 #: Checks that run at the same time: as many connections as one process opens without asking for more descriptors.
 MOST_AT_A_TIME: Final = 512
+#: A server that was checked so lately is not checked again because somebody wants to know.
+FRESH_MS: Final = 500.0
 
 
 class Subject:
     """A server that is checked.
 
     `due_s` is when the next check begins (monotonic seconds). `fault` is why it is in its state, "" when up;
-    `last` and `last_failure` are the transcripts of the latest check and of the latest one that failed.
+    `last` and `last_failure` are the transcripts of the latest check and of the latest one that failed. `is_asked`:
+    a check is going on; `awaited` are to be told when it has ended.
     """
 
-    __slots__ = ("due_s", "fault", "flips", "health", "last", "last_failure", "target")
+    __slots__ = ("awaited", "due_s", "fault", "flips", "health", "is_asked", "last", "last_failure", "target")
 
     def __init__(self, target: Target, health: Health, flips: int) -> None:
         self.target = target
@@ -50,6 +53,8 @@ class Subject:
         self.fault = ""
         self.last: Transcript | None = None
         self.last_failure: Transcript | None = None
+        self.is_asked = False
+        self.awaited: list[Event] = []
 
 
 #: Called with a server whose state has just changed and the state it was in before.
@@ -109,6 +114,22 @@ class Prober:
             self._put(subject, now_s + first_delay_s(index, len(fresh)))
         self._woken.set()
 
+    def check_now(self, name: str) -> Subject:
+        """Check a server at once, whenever it is due, and return it with the outcome; raises KeyError for no server.
+
+        It is a check like others: it counts for the state, and the next one is planned after it.
+        """
+        subject = self.subjects[name]
+        if subject.last is not None and subject.last.elapsed_ms() < FRESH_MS:
+            return subject
+        ended = Event()
+        subject.awaited.append(ended)
+        if not subject.is_asked:
+            self._put(subject, monotonic())
+            self._woken.set()
+        ended.wait(subject.target.check.pace.timeout_s + 1)  # one more, for checks that have to wait for others
+        return self.subjects.get(name, subject)
+
     def _subject(self, target: Target, now_s: float) -> Subject:
         """Return a new subject, in the state that is found in shared memory if it is about this server and holds."""
         verdict = self._cells.read(target.row)
@@ -150,6 +171,7 @@ class Prober:
                 return due_s - now_s
             else:
                 heapq.heappop(self._plan)
+                subject.is_asked = True
                 self._checks.add(gevent.spawn(self._check, subject))
         return None
 
@@ -162,8 +184,12 @@ class Prober:
         finally:
             self._checks.discard(gevent.getcurrent())
             self._woken.set()
+            subject.is_asked = False
             if self.subjects.get(subject.target.name) is subject:
                 self._take(subject, transcript)
+            awaited, subject.awaited = subject.awaited, []
+            for ended in awaited:
+                ended.set()
 
     def _take(self, subject: Subject, transcript: Transcript | None) -> None:
         """Draw the conclusions from a check, if it came to one, and plan the next."""

@@ -96,7 +96,14 @@ def _server(context: Context, prober: Prober, watch: Watch) -> WSGIServer:
     explainer = Explainer(context.table, context.settings, context.settings.gproxy.run_dir / FILE_NAME)
     return WSGIServer(
         context.listeners[0],
-        Control(context.table, context.master_pid, lambda: prober.subjects, watch, explainer.explain),
+        Control(
+            context.table,
+            context.master_pid,
+            lambda: prober.subjects,
+            watch,
+            explainer.explain,
+            prober.check_now,
+        ),
         spawn=MOST_CONNECTIONS,
         handler_class=_Handler,
         log=None,

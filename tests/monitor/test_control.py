@@ -39,7 +39,7 @@ def ask(table: Table, path: str, method: str = "GET", *checked: str) -> tuple[st
     got: list[Any] = []
     path, _, query = path.partition("?")
     environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query}
-    control = Control(table, 1, lambda: subjects(*checked), Watch(table), dict)
+    control = Control(table, 1, lambda: subjects(*checked), Watch(table), dict, lambda name: subjects(name)[name])
     body = b"".join(control(environ, lambda status, headers: got.extend((status, dict(headers)))))
     if method != "HEAD":
         assert got[1]["Content-Length"] == str(len(body))
@@ -134,7 +134,7 @@ def test_health_tells_of_every_server_or_of_those_asked_for(table: Table) -> Non
 def test_an_unknown_path_is_404_and_lists_the_pages(table: Table, path: str) -> None:
     status, _, body = ask(table, path)
     assert status == "404 Not Found"
-    assert body == {"error": "no such page", "pages": [*PAGES, "/explain"]}
+    assert body == {"error": "no such page", "pages": [*PAGES, "/explain", "/check"]}
 
 
 def test_other_methods_are_405(table: Table) -> None:
@@ -154,11 +154,28 @@ def test_other_methods_are_405(table: Table) -> None:
 def test_a_question_about_a_request(table: Table, body: bytes, status: str, told: dict[str, Any] | None) -> None:
     got: list[Any] = []
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/explain", "wsgi.input": io.BytesIO(body)}
-    control = Control(table, 1, dict, Watch(table), dict)
+    control = Control(table, 1, dict, Watch(table), dict, lambda name: subjects(name)[name])
     answer = json.loads(b"".join(control(environ, lambda status, headers: got.append(status))))
     assert got == [status]
     if told is not None:
         assert answer.items() >= told.items()
+
+
+def test_a_server_is_checked_when_somebody_asks_for_it(table: Table) -> None:
+    asked: list[str] = []
+
+    def check_now(name: str) -> Subject:
+        asked.append(name)
+        return subjects(name)[name]
+
+    control = Control(table, 1, lambda: subjects("u1"), Watch(table), dict, check_now)
+    for question, status in ((b'{"server": "u1"}', "200 OK"), (b'{"server": "u2"}', "404 Not Found"), (b"{}", None)):
+        got: list[Any] = []
+        environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/check", "wsgi.input": io.BytesIO(question)}
+        answer = json.loads(b"".join(control(environ, lambda status, headers, got=got: got.append(status))))
+        assert got == [status or "404 Not Found"]
+        assert ("servers" in answer) is (status == "200 OK")
+    assert asked == ["u1"]
 
 
 def test_a_question_about_a_request_is_posted(table: Table) -> None:

@@ -320,3 +320,31 @@ def test_a_real_server_that_flaps_is_seen_to(bench: Bench, prober: Prober, backe
     eventually(lambda: subject.health.is_flapping(monotonic()))
     assert subject.health.state is State.UP
     eventually(lambda: bench.cells.read(0).flips >= FLAPPING)
+
+
+def test_a_check_that_somebody_asks_for_comes_at_once_and_counts(bench: Bench) -> None:
+    bench.follow(target(pace=NEVER_AGAIN))
+    eventually(lambda: bench.subject().last)
+    assert bench.prober.check_now("a").last is bench.subject().last
+    assert bench.asked[1] == 1, "it has just been asked"
+    bench.subject().last = None
+    bench.well[1] = False
+    checked = bench.prober.check_now("a")
+    assert checked.last is not None
+    assert (bench.asked[1], checked.last.fault) == (2, "status 500, expected 200")
+    assert checked.health.in_a_row == -1
+    assert checked.due_s > monotonic() + 500, "the next one comes in its time"
+    with pytest.raises(KeyError):
+        bench.prober.check_now("b")
+
+
+def test_who_asks_while_a_check_is_going_on_gets_that_one(bench: Bench) -> None:
+    going_on = gevent.event.Event()
+    bench.gate = lambda port: going_on.wait()
+    bench.follow(target(pace=NEVER_AGAIN))
+    eventually(lambda: bench.asked[1])
+    askers = [gevent.spawn(bench.prober.check_now, "a") for _ in range(3)]
+    gevent.sleep(0.01)
+    going_on.set()
+    assert all(asker.get(timeout=5).last is bench.subject().last is not None for asker in askers)
+    assert bench.asked[1] == 1

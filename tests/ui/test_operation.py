@@ -1,4 +1,4 @@
-"""What people do beside configuring: try an API out."""
+"""What people do beside configuring: try an API out, have a server checked, drain a node."""
 
 from __future__ import annotations
 
@@ -47,3 +47,22 @@ def test_an_api_is_tried_with_a_real_request(page: Page, shoot: Shoot, aggregati
     expect(gone).to_contain_text("refused")
     assert serious(page, None) == []
     shoot(page, "api-try")
+
+
+def test_a_server_is_checked_now_and_a_node_drains(page: Page, shoot: Shoot, place: Place) -> None:
+    place.put("servers", "h1", {"address": place.backends[0].address, "health_check": {"interval_s": 300}})
+    page.goto("/servers/h1")
+    page.get_by_role("button", name="Test now").click()
+    expect(page.get_by_role("status").first).to_contain_text("h1 is up there.")
+    expect(page.get_by_role("img", name="health on")).to_be_visible()
+    shoot(page, "server-checked")
+    place.delete("servers", "h1")
+    page.goto("/proxies/")
+    page.get_by_role("button", name="Drain").click()
+    expect(page.locator("[data-drained]")).to_be_visible()
+    expect(page.locator('[data-fact="ready"]')).to_have_text("drained")
+    expect(page.get_by_text("Drained by")).to_be_visible()
+    shoot(page, "proxies-drained")
+    page.get_by_role("button", name="Take traffic again").click()
+    expect(page.locator("[data-drained]")).to_be_hidden()
+    expect(page.locator('[data-fact="ready"]')).to_have_text("yes")

@@ -45,6 +45,8 @@ def test_one_object_that_is_configured(viewer: Visitor, editor: Visitor) -> None
     told = viewer.call("GET", "/stats/servers/u1").get_json()
     assert told["merged"]["requests"] == 10
     assert viewer.call("GET", "/health/u1").get_json()["nodes"][0]["state"] == "down"
+    assert editor.call("POST", "/health/u1").get_json()["nodes"][0]["state"] == "down"
+    assert editor.call("POST", "/health/none").status_code == 404
 
 
 def test_events_after_a_number(viewer: Visitor) -> None:

@@ -21,7 +21,7 @@ WORKER = {"slot": 0, "pid": 7, "state": "accepting", "revision": 1}
 HEALTH: dict[str, Any] = {
     "state": "down", "since_s": 7.0, "reason": "unexpected status", "flapping": False, "next_check_in_s": 1.0,
     "last": {"age_s": 0.5, "fault": "status", "request": "GET /up HTTP/1.1", "status": 503, "head": "503 <b>",
-             "body": "", "answered_ms": 2.0},
+             "body": "", "answered_ms": 2.0, "ended_ms": 2.5},
     "last_failure": None,
 }  # fmt: skip
 
@@ -80,8 +80,14 @@ def fake_node(name: str) -> Iterator[FakeNode]:
         def do_POST(self) -> None:
             question = self.rfile.read(int(self.headers["Content-Length"]))
             node.asked.append(f"{self.path} {question.decode()}")
-            self.send_response(400 if node.refusal else 200)
-            body = json.dumps({"error": node.refusal} if node.refusal else node.explanation).encode()
+            told, status = node.explanation, 200
+            if self.path == "/check":
+                name = json.loads(question)["server"]
+                told, status = {"servers": [{"name": name, **HEALTH}]}, 404 if name.startswith("unchecked") else 200
+            elif node.refusal:
+                told, status = {"error": node.refusal}, 400
+            self.send_response(status)
+            body = json.dumps(told).encode()
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -32,3 +32,16 @@ def test_a_server_drains_at_the_press_of_a_button(editor: Visitor, services: Ser
     assert stored is not None
     assert "status" not in stored.document
     assert editor.post("/servers/none/status", {"status": "up"}).status_code == 404
+
+
+def test_a_server_is_checked_at_the_press_of_a_button(viewer: Visitor, editor: Visitor, node: FakeNode) -> None:
+    for name in ("c1", "unchecked"):
+        editor.call("PUT", f"/servers/{name}", {"address": "a:1"})
+    assert "Test now" in editor.get("/servers/c1").text
+    assert "Test now" not in viewer.get("/servers/c1").text
+    page = editor.post("/servers/c1/check", follow_redirects=True).text
+    assert f"{node.address}: status; c1 is down there." in page
+    assert '/check {"server": "c1"}' in node.asked
+    assert "No node checks unchecked" in editor.post("/servers/unchecked/check", follow_redirects=True).text
+    assert viewer.post("/servers/c1/check").status_code == 403
+    assert editor.post("/servers/none/check").status_code == 404
