@@ -10,7 +10,9 @@ import ipaddress
 import socket
 from typing import Any
 
+import gevent
 import gevent.ssl
+from gevent.event import AsyncResult
 from geventhttpclient.connectionpool import ConnectionPool, SSLConnectionPool
 
 from gproxy.core.backends import Endpoint
@@ -37,6 +39,7 @@ class Connector(ConnectionPool):
             connection_timeout=_NO_LIMIT_S,
             **options,
         )
+        self._lookup: AsyncResult[list[Any]] | None = None
 
     def connect(self) -> Wire:
         """Return a connected non-blocking socket; parks the greenlet. Raises OSError."""
@@ -52,9 +55,29 @@ class Connector(ConnectionPool):
         try:
             version = ipaddress.ip_address(endpoint.host).version
         except ValueError:
-            return super()._resolve()
+            return self._looked_up()
         family = socket.AF_INET6 if version == 6 else socket.AF_INET
         return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (endpoint.host, endpoint.port))]
+
+    def _looked_up(self) -> list[Any]:
+        """Return the addresses of the name, by one look-up for all who wait for it.
+
+        A look-up holds a thread until the name server has answered or has had its time, and there are few threads: a
+        name that nobody answers for takes one of them, however many requests want it.
+        """
+        lookup = self._lookup
+        if lookup is None:
+            lookup = self._lookup = AsyncResult()
+            gevent.spawn(self._look_up, lookup)
+        return lookup.get() or []
+
+    def _look_up(self, lookup: AsyncResult[list[Any]]) -> None:
+        try:
+            lookup.set(super()._resolve())
+        except Exception as error:
+            lookup.set_exception(error)
+        finally:
+            self._lookup = None
 
 
 class TlsConnector(Connector, SSLConnectionPool):

@@ -12,7 +12,7 @@ from gproxy.core.snapshot import Snapshot, SnapshotBuilder, take_apart
 from gproxy.filters import hooks_for, load_libraries
 from gproxy.shared import layout
 from gproxy.store import snapshot_file
-from gproxy.worker.link import hub
+from gproxy.worker.aside import aside
 from gproxy.worker.turns import Turns
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Current:
         version, before = cells[layout.PUBLISHED], runtime.snapshot
         try:
             # Reading and hashing megabytes would hold the loop: a thread does it.
-            stored = hub.threadpool.apply(snapshot_file.read, (self._path,))
-            hub.threadpool.apply(load_libraries, (stored.lines,))
+            stored = aside(snapshot_file.read, self._path)
+            aside(load_libraries, stored.lines)
             snapshot = self._build(stored)
         except (snapshot_file.SnapshotError, KeyError, ValueError, TypeError) as error:
             log.error("cannot use the published snapshot, keeping the last one", extra={"reason": repr(error)})

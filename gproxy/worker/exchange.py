@@ -12,13 +12,13 @@ from gproxy.core.errors import BodyTooLarge, GatewayError
 from gproxy.core.http1 import CHUNKED, RequestFields, ResponseHead
 from gproxy.core.inspection import ASKS
 from gproxy.core.snapshot import Api
+from gproxy.worker.aside import aside
 from gproxy.worker.body import read_whole
 from gproxy.worker.compress import compressed
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.forwarded import upstream_fields
 from gproxy.worker.inspection import inspected
 from gproxy.worker.key_wait import newer_keys
-from gproxy.worker.link import hub
 from gproxy.worker.view import View
 
 if TYPE_CHECKING:
@@ -233,8 +233,7 @@ class Exchange(View):
 
     def aside(self, work: Callable[[], T]) -> T:
         """Do work that takes long in a thread, and wait for it."""
-        done: T = hub.threadpool.apply(work)
-        return done
+        return aside(work)
 
     def count_against(self, limit: Limit, key: bytes | None) -> int:
         """Count the request against a rate limit of its API; returns 0, or in how many seconds to ask again."""

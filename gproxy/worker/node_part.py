@@ -13,7 +13,7 @@ from gproxy.core.part_fields import part_fields
 from gproxy.core.part_head import PartHead, part_head
 from gproxy.core.part_text import part_text, uncoded
 from gproxy.core.rewrite import BadValue
-from gproxy.worker.link import hub
+from gproxy.worker.aside import aside
 from gproxy.worker.part import Part
 from gproxy.worker.turns import Turns
 
@@ -123,10 +123,9 @@ class NodePart(Part):
         try:
             if len(self.data) <= _SMALL_BYTES:
                 return uncoded(*arguments)
-            found: bytes = hub.threadpool.apply(uncoded, arguments)
+            return aside(uncoded, *arguments)
         except ValueError as error:
             raise BadUpstream("A server's answer cannot be read.", str(error)) from None
-        return found
 
 
 def rest_for(runtime: Runtime, size: int) -> Rest:

@@ -2,7 +2,10 @@ import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import gevent
+import gevent.event
 import gevent.socket
 import pytest
 
@@ -129,3 +132,45 @@ def test_a_server_without_tls() -> None:
 def test_certificate_files_that_are_not_there(tls: Tls) -> None:
     with pytest.raises(FileNotFoundError):
         connect("127.0.0.1:1", tls)
+
+
+def test_a_name_is_looked_up_once_for_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, may_answer = [], gevent.event.Event()
+
+    def look_up(host: str, port: int, *_: object) -> list[Any]:
+        asked.append(host)
+        may_answer.wait()
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(gevent.socket, "getaddrinfo", look_up)
+    with Backend(echo) as backend:
+        connector = connector_for(Endpoint.parse(f"name.test:{backend.address.rpartition(':')[2]}", None))
+        with pytest.raises(gevent.Timeout), gevent.Timeout(0.01):
+            connector.connect()
+        waiting = [gevent.spawn(connector.connect) for _ in range(20)]
+        gevent.idle()
+        may_answer.set()
+        with limited():
+            for connected in waiting:
+                ping(connected.get())
+            assert asked == ["name.test"]
+            ping(connector.connect())
+        assert asked == ["name.test"] * 2
+
+
+def test_a_name_that_there_is_not_is_told_to_all_and_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def look_up(*arguments: object) -> list[Any]:
+        asked.append(arguments[0])
+        gevent.sleep(0)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(gevent.socket, "getaddrinfo", look_up)
+    connector = connector_for(Endpoint.parse("name.test:80", None))
+    for times in (1, 2):
+        waiting = [gevent.spawn(connector.connect) for _ in range(3)]
+        with limited():
+            gevent.joinall(waiting)
+        assert [type(failed.exception) for failed in waiting] == [socket.gaierror] * 3
+        assert len(asked) == times
