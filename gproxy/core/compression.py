@@ -33,6 +33,8 @@ _VARIES: Final = re.compile(
 #: what is no longer true of a body that is compressed on its way
 _OF_THE_BODY: Final = re.compile(rb"^(?:content-length|accept-ranges):[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 _VARY: Final = b"Vary: Accept-Encoding\r\n"
+#: clients repeat what they accept: so many values are remembered, each of so many bytes at most
+_KNOWN, _KNOWN_BYTES = 1024, 256
 #: a body that comes in events is only compressed when its type is asked for by name
 _EVENTS: Final = "text/event-stream"
 
@@ -68,7 +70,8 @@ class Compression:
 
     def coding(self, accepted: Sequence[bytes]) -> bytes:
         """Return the coding for a client with these values of Accept-Encoding, b"" for none."""
-        return _best(b",".join(accepted), self.codings) if accepted else b""
+        said = b",".join(accepted)
+        return (_known_best if len(said) <= _KNOWN_BYTES else _best)(said, self.codings) if said else b""
 
 
 def _types(patterns: Sequence[str]) -> re.Pattern[str]:
@@ -77,7 +80,6 @@ def _types(patterns: Sequence[str]) -> re.Pattern[str]:
     return re.compile(all_of_them if _EVENTS in patterns else rf"(?!{_EVENTS}$)(?:{all_of_them})")
 
 
-@lru_cache(maxsize=1024)
 def _best(accepted: bytes, codings: tuple[bytes, ...]) -> bytes:
     """Return the coding with the greatest weight, the first of equals; b"" when none is better than no coding."""
     weights = _weights(accepted)
@@ -87,6 +89,9 @@ def _best(accepted: bytes, codings: tuple[bytes, ...]) -> bytes:
         key=lambda pair: pair[0],  # the first of equals
     )
     return coding if weight > 0 and weight >= weights.get(b"identity", 0.0) else b""
+
+
+_known_best = lru_cache(maxsize=_KNOWN)(_best)
 
 
 def _weights(accepted: bytes) -> dict[bytes, float]:

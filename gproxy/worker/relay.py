@@ -173,7 +173,9 @@ def _pass_on(exchange: Exchange, piece: bytes | memoryview) -> float:
 
 
 def _allow_next(exchange: Exchange, upstream: Upstream, kept_s: float) -> None:
-    """Give the server its time for the next bytes; raises what `_ended` returns when the total time is over."""
+    """Give the server its time for the next bytes; raises ClientGone, and what `_ended` returns at the end of all."""
+    if exchange.client.gone:  # seen while something else than the server was waited for
+        raise ClientGone("closed by the client")
     if exchange.deadline <= monotonic():  # the wheel sees it only while the server, not the client, is waited for
         raise _ended(exchange, "the total time is over", kept_s)
     upstream.deadlines.set(upstream, exchange.until(exchange.node.response_s))

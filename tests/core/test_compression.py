@@ -158,3 +158,8 @@ def test_not_modified() -> None:
     assert not_modified(lines, b'W/"b", W/"a"') == weak
     assert not_modified(lines, b'"a"') == lines
     assert not_modified(head(status=304), b'W/"a"') == head(status=304)
+
+
+def test_long_values_are_read_but_not_remembered() -> None:
+    accepted = [b"x-" + b"y" * 10_000, b"gzip"]
+    assert rule().coding(accepted) == b"gzip"

@@ -156,3 +156,24 @@ def test_a_broken_response_is_recorded_with_its_reason(staged: Callable[..., Sta
     entry = json.loads((tmp_path / "access.log").read_text())
     assert (entry["status"], entry["code"]) == (200, "response_broken")
     assert "before the end of the body" in entry["reason"]
+
+
+def test_a_client_that_leaves_while_it_takes_a_piece_is_not_waited_for_with_the_next(stage: Stage) -> None:
+    def server(peer: Peer) -> None:
+        peer.message()
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        peer.send(b"%x\r\n%b\r\n" % (6 * len(BIG), 6 * BIG))
+        peer.rest()  # there is no more for the time being
+
+    with Backend(server) as backend:
+        stage.proxy_to(backend)
+        client = stage.connect()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.head()
+        (ours,) = stage.runtime.clients
+        eventually(lambda: ours._write_wait)
+        client.end()
+        eventually(lambda: ours.gone)
+        client.rest()
+        eventually(stage.is_quiet)
+        assert stage.cell(layout.CLIENT_GONE) == 1
