@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Self
 
+from gproxy.core import grammar
+
 #: A node that has been silent for so long is not listed any more; it renews its record three times as often.
 TTL_S: Final = 10.0
 #: How long the record of a node that has stopped says so: longer than anybody takes to look.
@@ -89,13 +91,14 @@ class Node:
         return node if node.is_sound() else None
 
     def is_sound(self) -> bool:
-        """Tell whether every field is of its kind."""
+        """Tell whether every field is of its kind, and the id a name: it becomes part of keys, files and paths."""
         texts = [self.id, self.control, self.host, self.version, self.inspection_key, *self.addresses]
         texts += [worker.state for worker in self.workers]
         numbers = [self.pid, self.started_ms, self.written_ms, self.revision]
         numbers += [number for worker in self.workers for number in (worker.slot, worker.pid, worker.revision)]
         return (
             all(isinstance(text, str) for text in texts)
+            and grammar.NAME.fullmatch(self.id) is not None
             and all(type(number) is int for number in numbers)
             and all(_is_amounts(amounts) for amounts in (self.demand, self.open_ms))
             and isinstance(self.has_left, bool)

@@ -5,7 +5,7 @@ import pytest
 from flask import Flask
 from jinja2 import Environment
 
-from gadmin.app import WEB
+from gadmin.app import MOST_BODY_BYTES, WEB
 from gadmin.configuration.editor import Editor, Signature
 from gadmin.security.guard import MOST_FORM_BYTES
 from gadmin.services import Services
@@ -58,6 +58,8 @@ def test_a_failure_tells_nothing_of_the_inside(
 def test_what_is_too_large_is_refused(editor: Visitor) -> None:
     answer = editor.post("/servers/+new", {"address": "x" * (MOST_FORM_BYTES + 1)})
     assert answer.status_code == 413
+    told = editor.call("POST", "/apply", {}, environ_overrides={"CONTENT_LENGTH": str(MOST_BODY_BYTES + 1)})
+    assert (told.status_code, told.get_json()["code"]) == (413, "too_large")
 
 
 def test_files_are_served_from_their_folder_only(visit: Visit) -> None:

@@ -41,6 +41,7 @@ def test_what_is_no_record_is_none() -> None:
         *[("demand", value) for value in ([], "x", None, {"a": "1"}, {"a": float("nan")}, {"a": -1}, {"a": True})],
         *[("open_ms", value) for value in (5, {"a": "1"}, {"a": float("inf")})],
         ("addresses", [5]),
+        *[("id", value) for value in ("", "../x", "a/b", "<b>", "x" * 129)],
         ("workers", [{"slot": "0", "pid": 1, "state": "accepting", "revision": 1}]),
         ("workers", [{"slot": 0, "pid": 1, "state": 5, "revision": 1}]),
     ],
