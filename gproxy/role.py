@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gproxy.settings import Settings
+from gproxy.shared.cache import CacheMemory
 from gproxy.shared.table import Table
 from gproxy.shared.vault import Vault
 
@@ -46,7 +47,7 @@ class Context:
     `slot` is the worker's row in `table` (`NO_SLOT` for sync and monitor). `listeners` are non-blocking
     listening sockets: the public ones for a worker (in the order of `entrances`), the control one for the monitor, none
     for sync, which gets their `addresses` instead, as binds with their real ports. `tls` is None when no address speaks
-    TLS. A child leaves when `os.getppid()` is no longer `master_pid`.
+    TLS, `cache` when no answers are stored. A child leaves when `os.getppid()` is no longer `master_pid`.
     """
 
     settings: Settings
@@ -56,3 +57,4 @@ class Context:
     master_pid: int
     tls: TlsShare | None = None
     addresses: tuple[str, ...] = ()
+    cache: CacheMemory | None = None

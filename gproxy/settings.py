@@ -100,6 +100,13 @@ class LimitsSection:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheSection:
+    """[cache]: `bytes` 0 means that no answers are stored."""
+
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class TimeoutsSection:
     """[timeouts]: seconds, 0 means no limit."""
 
@@ -141,6 +148,7 @@ class Settings:
     node: NodeSection
     log: LogSection
     limits: LimitsSection
+    cache: CacheSection
     timeouts: TimeoutsSection
     control: ControlSection
     filters: FiltersSection
@@ -153,6 +161,7 @@ SECTIONS: Final[Sections] = {
     "node": NodeSection,
     "log": LogSection,
     "limits": LimitsSection,
+    "cache": CacheSection,
     "timeouts": TimeoutsSection,
     "control": ControlSection,
     "filters": FiltersSection,
@@ -224,6 +233,8 @@ KEYS: Final = (
     Key("limits", "slowest_bytes_per_s", values.whole, "100",
         "Slowest a client may send a body or take an answer, on average once body_s is used up (0: no limit)."),
     Key("limits", "http2_streams", values.streams, "100", "Most requests at a time on one HTTP/2 connection."),
+    Key("cache", "bytes", values.cache_bytes, "67108864",
+        "Memory for the stored answers of all workers together; pages are taken as they are used (0: none is stored)."),
     Key("timeouts", "head_s", values.seconds, "10", "For a client to send a request head (0: no limit)."),
     Key("timeouts", "handshake_s", values.seconds, "10",
         "For a client's PROXY header and TLS handshake (0: no limit)."),

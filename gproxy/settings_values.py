@@ -12,6 +12,9 @@ from typing import Final
 MAX_WORKERS: Final = 128
 #: Each may hold a greenlet and a window of its body.
 MAX_STREAMS: Final = 10_000
+#: With less not even answers of 100 KB would be stored.
+LEAST_CACHE_BYTES: Final = 1 << 20
+MOST_CACHE_BYTES: Final = 1 << 36
 SHORTEST_HANG_S: Final = 2
 #: As many as have cells in the shared memory.
 MAX_FILTERS: Final = 16
@@ -55,6 +58,14 @@ def whole(value: str) -> int:
     if not (value.isascii() and value.isdigit()):
         raise ValueError("must be a whole number, 0 or more")
     return int(value)
+
+
+def cache_bytes(value: str) -> int:
+    """Parse how many bytes of answers are stored, zero for none."""
+    number = whole(value)
+    if number and not LEAST_CACHE_BYTES <= number <= MOST_CACHE_BYTES:
+        raise ValueError(f"must be 0, or from {LEAST_CACHE_BYTES} to {MOST_CACHE_BYTES}")
+    return number
 
 
 def port(value: str) -> int:

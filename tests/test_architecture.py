@@ -55,7 +55,7 @@ MAY_IMPORT = {
         # Health checks connect to servers exactly as the workers do, and explanations are told by what serves.
         *("gproxy.store.snapshot_file", "gproxy.worker.connector", "gproxy.filters"),
         *("gproxy.worker.forwarded", "gproxy.worker.health", "gproxy.worker.view"),
-        "gproxy.worker.key_files",
+        *("gproxy.worker.key_files", "gproxy.worker.cache.question", "gproxy.worker.cache.shelf"),
         "gproxy.certificates.bundle",
     ),
     "gproxy.master": (

@@ -193,6 +193,12 @@ class Full(Overloaded):
         self.room = room
 
 
+class NotStored(GatewayError):
+    """The client wants a stored answer or none, and there is none (RFC 9111 section 5.2.1.7)."""
+
+    status, code = 504, "not_stored"
+
+
 class UpstreamTimeout(UpstreamError):
     """A connect, response or total deadline has passed."""
 

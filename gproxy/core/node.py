@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 from gproxy.core.backends import Cluster, Timeouts
+from gproxy.core.cache_rule import CacheRule
 from gproxy.core.compression import Compression
 from gproxy.core.http1 import ResponseHead
 from gproxy.core.retry import Retry
@@ -48,7 +49,7 @@ class Node:
     `taps` open what listens in on it, `compression` says how its body is compressed. `attr` is its name among the nodes
     of the API. `ways` are where rules may lead its requests instead, in the order in which they are tried, `own` is it
     itself for those that no rule leads elsewhere. `is_led`: the rules have been asked. `is_mirrored`: some of them make
-    copies.
+    copies. `cache` says what of its part of an aggregation is stored.
     """
 
     cluster: Cluster
@@ -65,6 +66,7 @@ class Node:
     after: tuple[After, ...]
     taps: tuple[OpenTap, ...]
     compression: Compression | None = None
+    cache: CacheRule | None = None
     attr: str = ""
     ways: tuple[Way, ...] = ()
     own: Node | None = None
@@ -78,7 +80,13 @@ class Node:
 
     @classmethod
     def compiled(
-        cls, document: Document, cluster: Cluster, terms: Terms, defaults: Timeouts, parts: Collection[str] = ()
+        cls,
+        document: Document,
+        cluster: Cluster,
+        terms: Terms,
+        defaults: Timeouts,
+        parts: Collection[str] = (),
+        cache: CacheRule | None = None,
     ) -> Self:
         """Return the node of a normalised document.
 
@@ -91,11 +99,11 @@ class Node:
         if retry is not None:
             terms = replace(terms, retry=Retry.compiled(retry))
         own = Rewrite.compile(rewrite, parts) if rewrite else terms.rewrite
-        return cls._to(cluster, terms, defaults, method.encode("ascii") if method else None, own)
+        return cls._to(cluster, terms, defaults, method.encode("ascii") if method else None, own, cache)
 
     def towards(self, cluster: Cluster, defaults: Timeouts) -> Self:
         """Return the same node with another cluster in place of its own."""
-        return self._to(cluster, self.terms, defaults, self.method, self.rewrite)
+        return self._to(cluster, self.terms, defaults, self.method, self.rewrite, self.cache)
 
     def under(self, rules: Sequence[Rule], attr: str, defaults: Timeouts) -> Self:
         """Return the node of this name with the rules that may apply to it, in the order in which they are tried."""
@@ -117,15 +125,21 @@ class Node:
     def _copying(self) -> Self:
         """Return the same node for copies: each is sent once, and nobody sees its answer."""
         is_direct = self.is_direct or _leaves_it_to_turns(self.cluster)
-        return replace(self, retry=None, is_direct=is_direct, after=(), taps=())
+        return replace(self, retry=None, is_direct=is_direct, after=(), taps=(), cache=None)
 
     @classmethod
     def _to(
-        cls, cluster: Cluster, terms: Terms, defaults: Timeouts, method: bytes | None, rewrite: Rewrite | None
+        cls,
+        cluster: Cluster,
+        terms: Terms,
+        defaults: Timeouts,
+        method: bytes | None,
+        rewrite: Rewrite | None,
+        cache: CacheRule | None,
     ) -> Self:
         timeouts = terms.timeouts.over(cluster.timeouts).over(defaults)
         retry = terms.retry or cluster.retry
-        is_direct = _leaves_it_to_turns(cluster) and retry is None
+        is_direct = _leaves_it_to_turns(cluster) and retry is None and cache is None
         return cls(
             cluster=cluster,
             terms=terms,
@@ -141,6 +155,7 @@ class Node:
             after=terms.after + _marks(retry, cluster.sticky),
             taps=terms.taps,
             compression=terms.compression,
+            cache=cache,
         )
 
 

@@ -12,9 +12,9 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
+from gproxy.core.directives import directives
 from gproxy.core.http1 import split_fields
 
-_DIRECTIVE: Final = re.compile(rb'([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^,\s]*))?')
 _CHARSET: Final = re.compile(rb';\s*charset\s*=\s*"?([A-Za-z0-9._:+-]+)', re.IGNORECASE)
 _DIGITS: Final = re.compile(rb"\d{1,9}")
 #: Directives of which one that says them binds the whole (RFC 9111 section 5.2.2), the stronger ones first.
@@ -100,7 +100,7 @@ def _kind(media: bytes) -> Kind:
 def _caching(values: Sequence[bytes], age: bytes) -> Caching:
     if not values:
         return UNSAID
-    said = {name.lower(): value.strip(b'"') for name, value in _DIRECTIVE.findall(b", ".join(values))}
+    said = directives(values)
     fresh_s, shared_s = _seconds(said.get(b"max-age")), _seconds(said.get(b"s-maxage"))
     old_s = _seconds(age) or 0
     return Caching(

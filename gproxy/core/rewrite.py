@@ -118,6 +118,11 @@ class Rewrite:
         variables = tuple(piece.name for piece in found if isinstance(piece, Variable))
         return cls(text, variables, tuple(path), tuple(query) if query is not None else None)
 
+    @staticmethod
+    def variables_of(text: str | None) -> tuple[str, ...]:
+        """Return the names in a template that has been checked; none without one."""
+        return tuple(piece.name for piece in pieces(text or "") if isinstance(piece, Variable))
+
     def target(self, request: Request) -> bytes:
         """Return the target for the server; raises BadValue."""
         path = b"".join([piece if isinstance(piece, bytes) else piece(request) for piece in self._path])

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from gproxy.core.backends import Cluster, Document, Endpoint, Server, Timeouts, compile_cluster, compile_server
 from gproxy.core.breaker import Breaker
+from gproxy.core.cache_rule import CacheRule
 from gproxy.core.compression import Compression
 from gproxy.core.errors import GatewayError
 from gproxy.core.limiter import Room
@@ -56,6 +58,7 @@ class Api:
     `compression` says how answers are compressed, None: not at all.
     `access_log` is the share of its requests that is logged, None: that of the INI.
     `preflighted` is the API as it meets preflights of the requests that it takes, None when it leaves them to others.
+    `cache` says what of its answers is stored, None: nothing.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Api:
     before: tuple[Callable[[Any], None], ...]
     after: tuple[After, ...]
     failed: tuple[Callable[[Any, GatewayError], None], ...]
+    cache: CacheRule | None = None
     preflighted: Api | None = None
     access_log: Share | None = None
     compression: Compression | None = None
@@ -92,6 +96,17 @@ class Snapshot:
     clusters_of: Mapping[int, Sequence[Cluster]]
     compiled: dict[bytes, Compiled | None]
     answers_preflights: bool = False
+
+
+def _tap_for_store(exchange: Any, head: Any) -> Any:
+    """Listen in on an answer that may be stored."""
+    return exchange.fetch.open(head)
+
+
+def _tell_of_store(exchange: Any, head: bytes) -> bytes:
+    """Tell the client what the store had to do with its answer."""
+    told: bytes = exchange.fetch.told()
+    return head + told
 
 
 def take_apart(old: Snapshot) -> Iterator[None]:
@@ -201,6 +216,7 @@ class SnapshotBuilder:
         rewrite, timeouts = document["rewrite"], Timeouts(**document["timeouts"])
         merge = Merge.compiled(document["nodes"], document["merge"])
         compression = Compression.compiled(document.get("compress"))
+        cache = self._cache(document, merge)
         terms = Terms(
             timeouts=timeouts,
             retry=Retry.compiled(document["retry"]),
@@ -209,8 +225,10 @@ class SnapshotBuilder:
             after=hooks.after if merge is None else (),
             taps=hooks.taps if merge is None else (),
             compression=compression,
-            is_free=room is None and breaker is None and merge is None,
+            is_free=room is None and breaker is None and merge is None and cache is None,
         )
+        if cache is not None and merge is None:
+            terms = replace(terms, after=(*terms.after, _tell_of_store), taps=(*terms.taps, _tap_for_store))
         nodes = tuple(self._node(document, at, terms, merge) for at in range(len(document["nodes"])))
         path = Pattern.parse(document["path"])
         is_express = len(nodes) == 1 and nodes[0].waits_once and not hooks.wait
@@ -231,6 +249,7 @@ class SnapshotBuilder:
             failed=hooks.failed,
             access_log=Share.compiled(document.get("access_log")),
             compression=compression,
+            cache=cache,
         )
         if hooks.preflight is not None:
             api = replace(api, preflighted=replace(api, before=(hooks.preflight,)))
@@ -243,9 +262,17 @@ class SnapshotBuilder:
             target=api,
         )
 
+    def _cache(self, api: Document, merge: Merge | None) -> CacheRule | None:
+        """Return what is stored of an API; nothing of a whole whose parts routing rules may lead elsewhere."""
+        rewrites = [Rewrite.variables_of(node["rewrite"]) for node in api["nodes"] if merge is not None]
+        if merge is not None and any(self._rules.of(api["name"], node["attr"], False) for node in api["nodes"]):
+            return None
+        return CacheRule.compiled(api.get("cache"), api, variables=chain.from_iterable(rewrites))
+
     def _node(self, api: Document, index: int, terms: Terms, merge: Merge | None) -> Node:
         document = api["nodes"][index]
         cluster, attr = self._clusters[document["cluster"]], document["attr"] or ""
         earlier = merge.earlier(index) if merge is not None else ()
-        node = Node.compiled(document, cluster, terms, self._defaults, earlier)
+        cache = CacheRule.compiled(document.get("cache"), api, attr)
+        node = Node.compiled(document, cluster, terms, self._defaults, earlier, cache)
         return node.under(self._rules.of(api["name"], attr, len(api["nodes"]) == 1), attr, self._defaults)

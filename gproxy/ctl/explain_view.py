@@ -58,6 +58,9 @@ def _api(told: Document) -> Iterator[str]:
     if state["circuit"] or state["most"]:
         yield ""
         yield f"API {state['name']}: {_load(state)}"
+    if told.get("cache"):
+        yield ""
+        yield f"stored answers: {_stored(told['cache'])}"
     for node in told["nodes"]:
         yield from _node(node)
 
@@ -72,6 +75,8 @@ def _node(node: Document) -> Iterator[str]:
     rewritten = f"  (by {node['rewrite']})" if node["rewrite"] else ""
     part = f"part {node['attr']} of batch {node['batch']}{_failing(node)}: " if node.get("attr") else ""
     yield f"{part}cluster {node['cluster']}, {node['policy']}: {node['method']} {node['target']}{rewritten}"
+    if node.get("cache"):
+        yield f"    stored answers: {_stored(node['cache'])}"
     for server in node["servers"]:
         mark = "  " if server["usable"] else " x"
         backup = ", backup" if server["backup"] else ""
@@ -98,6 +103,15 @@ def _load(state: Document) -> str:
     return ", ".join(parts)
 
 
+def _stored(verdict: Document) -> str:
+    """Say what the store has to do with it."""
+    text = f"{verdict['verdict']}, {verdict['reason']}"
+    if "age_s" not in verdict:
+        return text
+    stands_in = ", stands in when the server fails" if verdict["stands_in"] and verdict["verdict"] != "hit" else ""
+    return f"{text}: {verdict['age_s']} s old, fresh for {verdict['fresh_s']} s{stands_in}"
+
+
 def _said(answer: Document | None) -> str:
     return "" if answer is None else f" {answer['status']}"
 
@@ -105,6 +119,8 @@ def _said(answer: Document | None) -> str:
 def _answer(answer: Document) -> str:
     if answer["kind"] == "proxied":
         return "It would be sent on."
+    if answer["kind"] == "stored":
+        return f"A stored answer would be given: {answer['status']}."
     if answer["kind"] == "replied":
         return f"The gateway would answer {answer['status']} by itself."
     reason = f" ({answer['reason']})" if answer["reason"] else ""

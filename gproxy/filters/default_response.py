@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
-from gproxy.core.errors import GatewayError, KeysUnavailable, RateLimited
+from gproxy.core.errors import GatewayError, KeysUnavailable, NotStored, RateLimited
 from gproxy.core.reply import Reply
 from gproxy.filters.base import Exchange
 
@@ -27,7 +27,7 @@ class DefaultResponseFilter:
 
     def failed(self, exchange: Exchange, error: GatewayError) -> None:
         """Raise the answer when no server gave one; who asks too often, or may be nobody, is told so all the same."""
-        if error.status in _REPLACED and not isinstance(error, RateLimited | KeysUnavailable):
+        if error.status in _REPLACED and not isinstance(error, RateLimited | KeysUnavailable | NotStored):
             raise Reply(*self._answer)
 
 

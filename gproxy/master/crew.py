@@ -14,6 +14,7 @@ from gproxy.master.child import MONITOR, SYNC, WORKER, Child, describe_exit, for
 from gproxy.role import NO_SLOT, Context, TlsShare
 from gproxy.settings import Settings
 from gproxy.shared import layout
+from gproxy.shared.cache import CacheMemory
 from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table, now_ms
 
@@ -45,6 +46,7 @@ class Place:
     listeners: tuple[socket.socket, ...] = ()
     tls: TlsShare | None = None
     addresses: tuple[str, ...] = ()
+    cache: CacheMemory | None = None
     child: Child | None = None
     failures: int = 0
     not_before_s: float = 0.0
@@ -143,7 +145,10 @@ class Crew:
             self._table.claim(slot)
         else:
             self._table.cells[_SIDE_HEARTBEATS[place.role]] = 0
-        context = Context(place.settings, self._table, slot, place.listeners, os.getpid(), place.tls, place.addresses)
+        context = Context(
+            *(place.settings, self._table, slot, place.listeners, os.getpid()),
+            *(place.tls, place.addresses, place.cache),
+        )
         try:
             pid = fork(place.role, self._roles[place.role], context, lambda: self._become_child(place.listeners))
         except OSError as error:

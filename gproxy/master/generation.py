@@ -1,5 +1,7 @@
 """One version of the settings in use: its sockets and its worker places."""
 
+from __future__ import annotations
+
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from gproxy.master.crew import Place
 from gproxy.master.listen import Listener, ListenError, open_listener
 from gproxy.role import TlsShare
 from gproxy.settings import Settings
+from gproxy.shared.cache import CacheMemory
 
 
 class Unlistenable(Exception):
@@ -25,13 +28,14 @@ class Unlistenable(Exception):
 class Generation:
     """Settings with the listeners that they ask for (public ones in their order), and the workers that run them.
 
-    `tls` is None when no address speaks TLS.
+    `tls` is None when no address speaks TLS, `cache` when no answers are stored.
     """
 
     settings: Settings
     listeners: tuple[Listener, ...]
     control: Listener
     tls: TlsShare | None = None
+    cache: CacheMemory | None = None
     workers: list[Place] = field(default_factory=list)
 
     @classmethod
@@ -39,14 +43,14 @@ class Generation:
         cls,
         settings: Settings,
         open_already: Sequence[tuple[str, Listener]] = (),
-        tls_before: TlsShare | None = None,
+        before: Self | None = None,
     ) -> Self:
         """Open the binds of the settings, taking over those of `open_already` (each with its key).
 
-        `tls_before` is what an earlier generation speaks TLS with. Raises Unlistenable with everything that failed;
-        then nothing that was opened here stays open.
+        `before` is the generation in whose place this one comes: it goes on with its listeners, its keys for TLS and
+        its stored answers. Raises Unlistenable with everything that failed; then nothing opened here stays open.
         """
-        have = list(open_already)
+        have = list(open_already) if before is None else before.by_section()
         found, opened, problems = [], [], []
         for key, bind in _wanted(settings):
             same = [pair for pair in have if pair[1].bind == bind and pair[1].is_in_place()]
@@ -67,16 +71,23 @@ class Generation:
             from gproxy.master.tls import CannotSpeakTls, share_for  # a master without TLS has no use for it
 
             try:
-                tls = share_for(settings.tls, tls_before)
+                tls = share_for(settings.tls, before.tls if before is not None else None)
             except (CannotSpeakTls, OSError) as error:
                 problems.append(str(error))
+        cache = None
+        try:
+            cache = _cache_for(settings.cache.bytes, before)
+        except OSError as error:
+            problems.append(f"[cache] bytes = {settings.cache.bytes}: cannot be set aside: {error.strerror}")
         if problems:
             for listener in opened:
                 listener.close()
             if tls is not None:
                 tls.vault.close()
+            if cache is not None and (before is None or cache is not before.cache):
+                cache.close()
             raise Unlistenable(problems)
-        made = cls(settings, tuple(found[:-1]), found[-1], tls)
+        made = cls(settings, tuple(found[:-1]), found[-1], tls, cache)
         made.workers = [made.worker_place() for _ in range(settings.gproxy.workers)]
         return made
 
@@ -93,21 +104,32 @@ class Generation:
         return [*self.listeners, self.control]
 
     def close_unless_in(self, other: Self | None) -> None:
-        """Close the listeners that another generation does not use, and forget the keys of the certificates."""
+        """Close what another generation does not use, and forget the keys of the certificates."""
         kept = [id(listener) for listener in other.all_listeners()] if other else []
         for listener in self.all_listeners():
             if id(listener) not in kept:
                 listener.close()
         if self.tls is not None:
             self.tls.vault.close()
+        if self.cache is not None and (other is None or other.cache is not self.cache):
+            self.cache.close()
 
     def worker_place(self) -> Place:
         """Return a vacant place for one more worker."""
-        return Place(WORKER, self.settings, self.sockets(), self.tls)
+        return Place(WORKER, self.settings, self.sockets(), self.tls, cache=self.cache)
 
     def sockets(self) -> tuple[socket.socket, ...]:
         """Return the public listening sockets."""
         return tuple(listener.socket for listener in self.listeners)
+
+
+def _cache_for(size: int, before: Generation | None) -> CacheMemory | None:
+    """Return the memory for stored answers: that of the generation before, if it has the size. Raises OSError."""
+    if not size:
+        return None
+    if before is not None and before.cache is not None and before.cache.asked == size:
+        return before.cache
+    return CacheMemory.create(size)
 
 
 def _wanted(settings: Settings) -> list[tuple[str, str]]:

@@ -150,7 +150,7 @@ class Node:
             control, addresses = (self.generation.control.socket,), self.generation.addresses()
             self.sides = [
                 Place(SYNC, settings, tls=tls, addresses=addresses),
-                Place(MONITOR, settings, control, tls),
+                Place(MONITOR, settings, control, tls, cache=self.generation.cache),
             ]
             self.crew.places[:0] = self.sides  # started first: workers wait for what sync finds
 
@@ -166,7 +166,7 @@ class Node:
         for side in self.sides:
             side.settings, side.tls = self.generation.settings, self.generation.tls
             if side.role == MONITOR:
-                side.listeners = (self.generation.control.socket,)
+                side.listeners, side.cache = (self.generation.control.socket,), self.generation.cache
             else:
                 side.addresses = self.generation.addresses()
             if side.child:

@@ -40,7 +40,7 @@ class Reload:
                 )
             if not node.finds_room(workers, "reload"):
                 return False
-            node.next = Generation.open(settings, node.generation.by_section(), node.generation.tls)
+            node.next = Generation.open(settings, before=node.generation)
         except (SettingsError, Unlistenable) as error:
             for problem in error.problems:
                 log.error(problem)

@@ -1,8 +1,8 @@
 """The control endpoint: what the node tells about itself, as a WSGI application over one `Table`.
 
 /healthz and /readyz for whoever starts and balances nodes, /metrics for Prometheus, and as JSON /stats, /events and
-/health and /mirrors for people and programs that look closer. Two are asked with POST and a document: /explain tells
-what would become of a request, /check has a server checked at once.
+/health and /mirrors for people and programs that look closer. Three are asked with POST: /explain tells what would
+become of the request in a document, /check has the server in one checked at once, /cache/purge forgets stored answers.
 """
 
 import json
@@ -19,6 +19,7 @@ from gproxy.monitor.exposition import CONTENT_TYPE
 from gproxy.monitor.health import Subject
 from gproxy.monitor.wanted import Wanted
 from gproxy.monitor.watch import Watch, as_json
+from gproxy.shared.cache import CacheMemory
 from gproxy.shared.table import Table, now_ms
 
 _OK: Final = "200 OK"
@@ -47,6 +48,7 @@ class Control:
         watch: Watch,
         explain: Callable[[Mapping[str, Any]], dict[str, Any]],
         check_now: Callable[[str], Subject],
+        memory: CacheMemory | None = None,
     ) -> None:
         self._table = table
         self._master_pid = master_pid
@@ -54,6 +56,7 @@ class Control:
         self._watch = watch
         self._tell = explain
         self._check_now = check_now
+        self._memory = memory
         self._node = socket.gethostname()
         self._pages: dict[str, Callable[[dict[str, list[str]]], Answer]] = {
             "/healthz": self._healthz,
@@ -64,7 +67,7 @@ class Control:
             "/health": self._health,
             "/mirrors": self._mirrors,
         }
-        self._questions = {"/explain": self._explain, "/check": self._check}
+        self._questions = {"/explain": self._explain, "/check": self._check, "/cache/purge": self._purge}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
@@ -96,7 +99,7 @@ class Control:
 
     def _questioned(self, environ: dict[str, Any], question: Callable[[dict[str, Any]], Answer]) -> Answer:
         try:
-            asked = json.loads(environ["wsgi.input"].read(_QUESTION_BYTES))
+            asked = json.loads(environ["wsgi.input"].read(_QUESTION_BYTES) or b"{}")
             if not isinstance(asked, dict):
                 raise BadQuestion("a question is an object")
             return question(asked)
@@ -113,6 +116,12 @@ class Control:
         if not isinstance(name, str) or name not in self._subjects():
             return Answer(_NOT_FOUND, {"error": f'no server "{name}" is checked'})
         return self._report([self._check_now(name)])
+
+    def _purge(self, asked: dict[str, Any]) -> Answer:
+        """Forget all answers that the node has stored."""
+        if self._memory is not None:
+            self._memory.purge()
+        return Answer(_OK, {"node": self._node, "purged": self._memory is not None})
 
     def _healthz(self, query: dict[str, list[str]]) -> Answer:
         reason = stats.not_alive_because(self._table, _now())

@@ -15,6 +15,7 @@ from typing import Any, Final
 from gevent.hub import get_hub
 
 from gproxy.core.backends import Cluster, Server, Timeouts
+from gproxy.core.cache_rule import CacheRule
 from gproxy.core.cors import find_preflighted
 from gproxy.core.errors import GatewayError, NoConfiguration, NoRoute
 from gproxy.core.explain import Candidate, candidates
@@ -25,10 +26,12 @@ from gproxy.core.router import Route
 from gproxy.core.rule import Rule, Verdict
 from gproxy.core.snapshot import Api, Snapshot, SnapshotBuilder
 from gproxy.filters import hooks_for
+from gproxy.monitor import stored
 from gproxy.monitor.asked import Asked
 from gproxy.monitor.server_state import ServerStates
 from gproxy.settings import Settings
 from gproxy.shared import layout
+from gproxy.shared.cache import CacheMemory
 from gproxy.shared.limits import Limits
 from gproxy.shared.table import Table
 from gproxy.store import snapshot_file
@@ -40,11 +43,12 @@ _MOST_OTHERS: Final = 20
 class Explainer:
     """Explains for the node of `table`, from the snapshot file at `path`."""
 
-    def __init__(self, table: Table, settings: Settings, path: Path) -> None:
+    def __init__(self, table: Table, settings: Settings, path: Path, memory: CacheMemory | None = None) -> None:
         self._table = table
         self._settings = settings
         self._path = path
         self._limits = Limits(table, 0)  # only looks
+        self._memory = memory
         self._version = 0
         self._snapshot: Snapshot | None = None
 
@@ -118,10 +122,29 @@ class Explainer:
             if verdict["answer"] is not None:
                 return told | {"answer": verdict["answer"]}
         told["own_filters"] = list(self._settings.filters.extra)
-        told["nodes"] = [_node(asked, node, states) | _part(api, at) for at, node in enumerate(api.nodes)]
+        told["nodes"] = [self._node(asked, node, states) | _part(api, at) for at, node in enumerate(api.nodes)]
+        if api.cache is not None:
+            told["cache"] = self._stored(asked, api, api.cache, told["nodes"][0])
         problems = (node["problem"] for node in told["nodes"] if node.get("required", True))
         problem = next((problem for problem in problems if problem is not None), None)
-        return told | {"answer": problem or {"kind": "proxied"}, "headers": asked.sent_headers()}
+        kept = told.get("cache", {})
+        answer = {"kind": "stored", "status": kept["status"]} if kept.get("verdict") == "hit" else None
+        return told | {"answer": problem or answer or {"kind": "proxied"}, "headers": asked.sent_headers()}
+
+    def _stored(self, asked: Asked, api: Api, rule: CacheRule, node: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell what the store has to do with the answer of an API; `node` is what is told of its (first) node."""
+        is_whole = api.merge is not None
+        cluster = api.nodes[0].cluster.name if is_whole else node["cluster"]
+        target = asked.target if is_whole else node["target"].encode("latin-1")
+        return stored.verdict(self._memory, asked, rule, cluster, target, asked.fields.forward)
+
+    def _node(self, asked: Asked, node: Node, states: ServerStates) -> dict[str, Any]:
+        """Tell what is sent where, and what is stored of it."""
+        told = _node(asked, node, states)
+        if node.cache is None:
+            return told
+        target, block = told["target"].encode("latin-1"), asked.outgoing()
+        return told | {"cache": stored.verdict(self._memory, asked, node.cache, told["cluster"], target, block)}
 
 
 def _request(asked: Asked) -> dict[str, Any]:

@@ -35,6 +35,12 @@ _API_COUNTERS: Final = (
     ("denied", layout.ROW_DENIED, "Requests refused for the address of their client."),
     ("unauthorized", layout.ROW_UNAUTHORIZED, "Requests refused for want of a good key or token."),
     ("invalid", layout.ROW_INVALID, "Requests refused because they are not what the API demands."),
+    ("cache_hits", layout.ROW_CACHE_HITS, "Requests answered with a stored answer."),
+    ("cache_misses", layout.ROW_CACHE_MISSES, "Requests forwarded because no stored answer would do."),
+    ("cache_stale", layout.ROW_CACHE_STALE, "Requests answered with a stale answer because the server failed."),
+    ("cache_revalidated", layout.ROW_CACHE_REVALIDATED, "Stored answers that their server has confirmed."),
+    ("cache_stored", layout.ROW_CACHE_STORED, "Answers stored."),
+    ("cache_evicted_bytes", layout.ROW_CACHE_EVICTED_BYTES, "Bytes of stored answers overwritten by others."),
 )
 _ROUTING_COUNTERS: Final = (
     *_COUNTERS,

@@ -93,7 +93,7 @@ def _current(context: Context, prober: Prober, watch: Watch, fetcher: KeyFetcher
 
 
 def _server(context: Context, prober: Prober, watch: Watch) -> WSGIServer:
-    explainer = Explainer(context.table, context.settings, context.settings.gproxy.run_dir / FILE_NAME)
+    explainer = Explainer(context.table, context.settings, context.settings.gproxy.run_dir / FILE_NAME, context.cache)
     return WSGIServer(
         context.listeners[0],
         Control(
@@ -103,6 +103,7 @@ def _server(context: Context, prober: Prober, watch: Watch) -> WSGIServer:
             watch,
             explainer.explain,
             prober.check_now,
+            context.cache,
         ),
         spawn=MOST_CONNECTIONS,
         handler_class=_Handler,

@@ -190,7 +190,14 @@ ROW_EWMA_US: Final = 24  # peak-sensitive moving average of the server's time
 ROW_EWMA_MS: Final = 25  # when it last changed (monotonic ms)
 # Counters again.
 ROW_UNAUTHORIZED: Final = 26  # of an API: refused for want of a good key or token
-ROW_CELLS: Final = 32
+# What became of requests where answers are stored, of an API.
+ROW_CACHE_HITS: Final = 32  # answered from the store
+ROW_CACHE_MISSES: Final = 33  # forwarded, since nothing that is stored would do
+ROW_CACHE_STALE: Final = 34  # answered with what is stale, since the server failed
+ROW_CACHE_REVALIDATED: Final = 35  # answered from the store after its server has confirmed it
+ROW_CACHE_STORED: Final = 36
+ROW_CACHE_EVICTED_BYTES: Final = 37  # of stored answers that were overwritten by others
+ROW_CELLS: Final = 40
 
 #: Every request ends in exactly one of these, so their sum is the number of requests that are over.
 ROW_OUTCOMES: Final = range(ROW_UNANSWERED, ROW_CLIENT_GONE + 1)
@@ -216,6 +223,12 @@ API_COUNTER_NAMES: Final = {
     "denied": ROW_DENIED,
     "unauthorized": ROW_UNAUTHORIZED,
     "invalid": ROW_INVALID,
+    "cache_hits": ROW_CACHE_HITS,
+    "cache_misses": ROW_CACHE_MISSES,
+    "cache_stale": ROW_CACHE_STALE,
+    "cache_revalidated": ROW_CACHE_REVALIDATED,
+    "cache_stored": ROW_CACHE_STORED,
+    "cache_evicted_bytes": ROW_CACHE_EVICTED_BYTES,
 }
 
 #: Those of routing rules only.

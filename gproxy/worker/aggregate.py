@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gproxy.core.errors import GatewayError
+from gproxy.core.errors import BadUpstream, GatewayError
 from gproxy.core.http1 import parse_response_head
 from gproxy.core.part_head import merged
 from gproxy.worker.gathering import Gathering
@@ -102,12 +102,17 @@ class Aggregator:
         rest = rest_for(self._runtime, sum([len(part.data) for part in parts]))
         body = api.merge.document([part.text for part in parts], rest)
         rest()
-        self._finish(exchange, api, answer_head(exchange, 200, lines), body)
+        head = answer_head(exchange, 200, lines)
+        if api.cache is not None:
+            head += exchange.fetch.whole(lines, body, has_all)
+        self._finish(exchange, api, head, body)
 
     def _pass_on(self, exchange: Exchange, api: Api, part: NodePart, told: str) -> None:
         """Answer with the failure of a part: the server's own answer as it came, else raise what went wrong."""
         if part.failure is not None:
             raise _explained(part, told)
+        if api.cache is not None and exchange.fetch.stands_in_for(part.status):
+            raise BadUpstream("A server has failed.", f"part {part.rule.name}: status {part.status}")
         head = _LENGTH.sub(b"", part.lines)
         head += b"X-Gateway-Completed: false\r\nX-Gateway-Parts: %b\r\n" % told.encode("ascii")
         for after in api.after:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gproxy.core.errors import GatewayError, Stage, UpstreamError
 from gproxy.core.ewma import FAILURE_US
@@ -21,10 +21,12 @@ from gproxy.worker.series import Series
 
 if TYPE_CHECKING:
     from gproxy.core.backends import Server
+    from gproxy.core.cache_rule import CacheRule
     from gproxy.core.node import Node
     from gproxy.core.snapshot import Api
     from gproxy.worker.attempt import Carrier
     from gproxy.worker.exchange import Exchange
+    from gproxy.worker.node_part import NodePart
     from gproxy.worker.record import Recorder
     from gproxy.worker.runtime import Runtime
 
@@ -55,10 +57,25 @@ class Dispatcher:
             exchange.rewritten = node.rewrite.target(exchange)
         if node.is_plain:
             self._in_turn(exchange, node)
+        elif api.cache is not None:
+            self._from_store(exchange, api, api.cache)
         elif api.room is None:
             self._guarded(exchange, api)
         else:
             self._runtime.admission.enter(exchange, api, api.room, self._guarded)
+
+    def _from_store(self, exchange: Exchange, api: Api, rule: CacheRule) -> None:
+        """Have it answered from the store, or forwarded; where rules lead is decided first, as answers differ there."""
+        if api.room is None:
+            forward = partial(self._guarded, exchange, api)
+        else:
+            forward = partial(self._runtime.admission.enter, exchange, api, api.room, self._guarded)
+        answer = partial(self._runtime.cache.answer, exchange, api, rule, forward)
+        if exchange.node.ways and api.merge is None:
+            self.junctions.enter(exchange, exchange.node)
+            self.junctions.along(exchange, answer)
+        else:
+            answer()
 
     def _guarded(self, exchange: Exchange, api: Api) -> None:
         if api.breaker is None:
@@ -81,6 +98,9 @@ class Dispatcher:
             self._in_turn(exchange, node)
         elif node.ways:
             self._by_rules(exchange, node)
+        elif node.cache is not None:
+            forward = partial(self._by_choice, exchange, node)
+            self._runtime.cache.complete(cast("NodePart", exchange), node.cache, forward)
         else:
             self._by_choice(exchange, node)
 

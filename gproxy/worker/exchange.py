@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gproxy.core.node import Node, Way
     from gproxy.core.upgrade import Upgrade
     from gproxy.shared.circuit import Trial
+    from gproxy.worker.cache.fetch import Watch
     from gproxy.worker.connection import Client
     from gproxy.worker.node_part import NodePart
     from gproxy.worker.phases import Phases
@@ -58,8 +59,8 @@ class Exchange(View):
     `trial` is set while the circuit breaker of `server` waits for the result. `attempts` counts them where there may
     be several. `parts` are those of an aggregation, by the places of their nodes. `phases` are what it had to wait for,
     where it had to. At a node with rules, `way` is where one leads, `copied` are where copies go, and `tee` keeps what
-    they need. `code` and `reason` say why the gateway answered instead of a server, `refused_by` what of the
-    configuration refused the request.
+    they need. `fetch` watches it for the store, where its API stores answers. `code` and `reason` say why the gateway
+    answered instead of a server, `refused_by` what of the configuration refused the request.
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class Exchange(View):
         "copied",
         "deadline",
         "decoder",
+        "fetch",
         "fields",
         "forward",
         "keeps_alive",
@@ -132,6 +134,7 @@ class Exchange(View):
         self.tee: Tee | None
         self.way: Way | None
         self.copied: Sequence[Way]
+        self.fetch: Watch
         self.deadline: float = NEVER
         self.api: Api | None = None
         self.server: Server | None = None

@@ -16,6 +16,7 @@ from gproxy.core.errors import (
     Forbidden,
     HeadTooLarge,
     NoServer,
+    NotStored,
     Overloaded,
     RequestTimeout,
     TargetTooLong,
@@ -49,7 +50,7 @@ log = logging.getLogger(__name__)
 _OUTCOMES = tuple(layout.ROW_STATUS_1XX - 1 + min(max(digit, 1), 5) for digit in range(10))
 _TIMEOUTS = frozenset((RequestTimeout.code, UpstreamTimeout.code))
 #: what the gateway does on purpose, and as often as asked: the one reason is told when it begins
-_DELIBERATE = frozenset((CircuitOpen.code,))
+_DELIBERATE = frozenset((CircuitOpen.code, NotStored.code))
 #: what is refused -> the counter of the API
 _LIMITS = {
     HeadTooLarge.code: layout.LARGE_HEADS,
@@ -118,12 +119,18 @@ class Recorder:
         server, api = exchange.server, exchange.api
         assert server is not None
         assert api is not None
+        self.let_go(exchange, status, code, reason)
+        self.count_row(server.row, layout.ROW_RETRIES)
+        self.count_row(api.row, layout.ROW_RETRIES)
+
+    def let_go(self, exchange: Exchange, status: int, code: str = "", reason: str = "") -> None:
+        """Count an attempt whose answer is not what the client gets; the rest is as above."""
+        server = exchange.server
+        assert server is not None
         outcome = _OUTCOMES[status // 100] if status else ROW_UNANSWERED
         self._count_row(exchange, server.row, outcome, bucket_of(monotonic() - exchange.attempted))
         if not status:
             self.count_row(server.row, layout.ROW_FAILURES)
-        self.count_row(server.row, layout.ROW_RETRIES)
-        self.count_row(api.row, layout.ROW_RETRIES)
         phases_of(exchange).give_up(exchange, status, code, reason)
         exchange.server = None
 

@@ -80,7 +80,11 @@ def relay(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: byte
 
 
 def _relay_tapped(exchange: Exchange, upstream: Upstream, head: ResponseHead, data: bytes) -> bool:
-    """Do the same while others listen in."""
+    """Do the same while others listen in, unless a stored answer takes its place."""
+    api = exchange.api
+    is_bodiless = exchange.fetch.instead(head) if api is not None and api.cache is not None else None
+    if is_bodiless is not None:
+        return is_bodiless and not data and not head.close
     taps = open_taps(exchange, head)
     try:
         is_reusable = relay(exchange, upstream, head, data, taps.feed)

@@ -63,10 +63,10 @@ def _status_line(status: int) -> bytes:
 
 
 def _own_fields(exchange: Exchange) -> bytes:
-    return b"Date: %b\r\nX-Request-Id: %b\r\n" % (_date(int(time())), exchange.request_id)
+    return b"Date: %b\r\nX-Request-Id: %b\r\n" % (date(int(time())), exchange.request_id)
 
 
 @lru_cache(maxsize=1)
-def _date(second: int) -> bytes:
+def date(second: int) -> bytes:
     """Return a time as HTTP writes it; many answers are of the same second."""
     return strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(second)).encode("ascii")

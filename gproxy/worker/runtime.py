@@ -25,6 +25,8 @@ from gproxy.worker.access import Access, AccessLog
 from gproxy.worker.access_line import FORMATS
 from gproxy.worker.admission import Admission
 from gproxy.worker.attempt import Carrier
+from gproxy.worker.cache.cache import Cache
+from gproxy.worker.cache.shelf import Shelf
 from gproxy.worker.choose import Standing
 from gproxy.worker.crowd import Crowd
 from gproxy.worker.deadlines import NEVER, Deadlines
@@ -129,6 +131,7 @@ class Runtime:
         access = self._access(self.access_log) if self.access_log is not None else None
         self.extra = own_filters(context)
         self.recorder = Recorder(context.table, context.slot, access)
+        self.cache = Cache(self, self.recorder, _shelf(context))
         carrier = Carrier(self)
         dispatcher = Dispatcher(self, self.recorder, carrier)
         gateway = Gateway(self, self.recorder, dispatcher)
@@ -295,3 +298,8 @@ class Runtime:
 
     def _count_dropped(self, lines: int) -> None:
         self.cells[self.base + layout.LOG_DROPPED] += lines
+
+
+def _shelf(context: Context) -> Shelf | None:
+    """Return where answers are stored, None when none are."""
+    return None if context.cache is None else Shelf(context.cache, context.table, context.slot)

@@ -146,11 +146,11 @@ class Gateway:
         """GET a path of the control endpoint and return its JSON."""
         return json.loads(self.control_text(path))
 
-    def control_text(self, path: str) -> str:
-        """GET a path of the control endpoint and return what it says."""
+    def control_text(self, path: str, method: str = "GET") -> str:
+        """Ask for a path of the control endpoint and return what it says."""
         connection = http.client.HTTPConnection(*self.control, timeout=10)
         try:
-            connection.request("GET", path)
+            connection.request(method, path)
             return connection.getresponse().read().decode("utf-8")
         finally:
             connection.close()

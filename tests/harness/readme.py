@@ -28,6 +28,7 @@ _VOLATILE = (
     (re.compile(r'("request_id": )"[^"]*"'), r'\1"-"'),
     (re.compile(r"Python/[0-9.]+"), "Python/-"),
     (re.compile(r";ms=\d+"), ";ms=-"),
+    (re.compile(r"ttl=\d+"), "ttl=-"),
 )
 
 

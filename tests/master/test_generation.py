@@ -1,4 +1,5 @@
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,25 @@ def test_all_binds_that_fail_are_named_and_nothing_stays_open(tmp_path: Path) ->
         f"[control] bind = unix:{tmp_path}/none/c.sock: is in a folder that does not exist",
     ]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_stored_answers_stay_while_the_memory_is_as_large(tmp_path: Path) -> None:
+    def with_cache(size: int) -> Settings:
+        loaded = asked("127.0.0.1:0")
+        return replace(loaded, cache=replace(loaded.cache, bytes=size))
+
+    old = Generation.open(with_cache(1 << 20))
+    same = Generation.open(with_cache(1 << 20), before=old)
+    assert same.cache is old.cache
+    assert same.worker_place().cache is same.cache
+    old.close_unless_in(same)
+    assert same.cache is not None
+    assert same.cache.fd >= 0
+    larger = Generation.open(with_cache(1 << 21), before=same)
+    assert larger.cache is not same.cache
+    same.close_unless_in(larger)
+    assert same.cache.fd == -1
+    without = Generation.open(with_cache(0), before=larger)
+    assert without.cache is None
+    larger.close_unless_in(without)
+    without.close_unless_in(None)

@@ -14,6 +14,7 @@ from gproxy.monitor.health import Subject
 from gproxy.monitor.targets import Target
 from gproxy.monitor.watch import Watch
 from gproxy.shared import layout
+from gproxy.shared.cache import CacheMemory, Owner
 from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table, now_ms
 
@@ -134,7 +135,7 @@ def test_health_tells_of_every_server_or_of_those_asked_for(table: Table) -> Non
 def test_an_unknown_path_is_404_and_lists_the_pages(table: Table, path: str) -> None:
     status, _, body = ask(table, path)
     assert status == "404 Not Found"
-    assert body == {"error": "no such page", "pages": [*PAGES, "/explain", "/check"]}
+    assert body == {"error": "no such page", "pages": [*PAGES, "/explain", "/check", "/cache/purge"]}
 
 
 def test_other_methods_are_405(table: Table) -> None:
@@ -176,6 +177,20 @@ def test_a_server_is_checked_when_somebody_asks_for_it(table: Table) -> None:
         assert got == [status or "404 Not Found"]
         assert ("servers" in answer) is (status == "200 OK")
     assert asked == ["u1"]
+
+
+def test_stored_answers_are_forgotten(table: Table) -> None:
+    memory = CacheMemory.create(1 << 20)
+    memory.put(b"k", [b"x"], Owner(0, 0))
+    control = Control(table, 1, dict, Watch(table), dict, lambda name: subjects(name)[name], memory)
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/cache/purge", "wsgi.input": io.BytesIO()}
+    got: list[str] = []
+    body = control(environ, lambda status, headers: got.append(status))
+    assert (got, json.loads(b"".join(body))["purged"]) == (["200 OK"], True)
+    assert memory.get(b"k") is None
+    memory.close()
+    status, headers, _ = ask(table, "/cache/purge")
+    assert (status, headers["Allow"]) == ("405 Method Not Allowed", "POST")
 
 
 def test_a_question_about_a_request_is_posted(table: Table) -> None:

@@ -19,6 +19,7 @@ from gproxy.filters import Factory, hooks_for
 from gproxy.role import Context, TlsShare
 from gproxy.settings import Settings, load
 from gproxy.shared import layout
+from gproxy.shared.cache import CacheMemory
 from gproxy.shared.table import Table
 from gproxy.shared.vault import Vault
 from gproxy.worker.connection import Client
@@ -73,7 +74,8 @@ class Stage:
         if self.settings.tls.bind:
             Keeper(self.settings.tls, self.vault, time.time()).look(time.time())
             tls = TlsShare(self.vault, (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),), time.monotonic())
-        self.context = Context(self.settings, self.table, 0, (self.listener,), os.getppid(), tls)
+        self.cache = CacheMemory.create(self.settings.cache.bytes) if self.settings.cache.bytes else None
+        self.context = Context(self.settings, self.table, 0, (self.listener,), os.getppid(), tls, cache=self.cache)
         self.runtime = Runtime(self.context)
         self.acceptor = Acceptor(self.listener, self.runtime, entrances(self.settings)[0])
         self._tick = hub.loop.timer(TICK_S, TICK_S)
@@ -92,6 +94,8 @@ class Stage:
         self._tick.stop()
         self._tick.close()
         self.vault.close()
+        if self.cache is not None:
+            self.cache.close()
         if self.runtime.access_log is not None:
             self.runtime.access_log.close()
 

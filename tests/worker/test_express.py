@@ -207,6 +207,7 @@ _STORY: dict[str, dict[str, object]] = {
     "queue": {"max_concurrency": 1, "queue": {"size": 1}},
     "circuit_breaker": {"circuit_breaker": {}},
     "retry": {"retry": {}},
+    "cache": {"cache": {}},
     "merge": {"merge": {}, "nodes": [{"cluster": "c", "attr": "a"}]},
     "mock": {"mock": True, "default_response": {"status": 200}},
     "redirect": {"redirect": {"location": "/y"}},

@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from gproxy.core import grammar, headers
+from gproxy.core.model import cache as caching
 from gproxy.core.model import merge as merging
 from gproxy.core.model.answers import DefaultResponse, Redirect
 from gproxy.core.model.auth import Auth
@@ -29,6 +30,7 @@ from gproxy.core.model.base import (
     in_order,
     refuse,
 )
+from gproxy.core.model.cache import Cache
 from gproxy.core.model.compress import Compress
 from gproxy.core.model.cors import Cors
 from gproxy.core.model.entry import Access
@@ -73,8 +75,8 @@ class Node(Part):
     """Where an API sends a request, and in which form. Without a `method` of its own it is the client's.
 
     `attr` is the name of its part, for an API whose nodes make one answer together: then `batch`, `required`,
-    `default`, `select` and `rename` are about that part. `retry` replaces the API's; `timeout_s` (0: none) is for the
-    whole of its answer, with all attempts.
+    `default`, `select`, `rename` and `cache` are about that part. `retry` replaces the API's; `timeout_s` (0: none) is
+    for the whole of its answer, with all attempts.
     """
 
     cluster: Name
@@ -86,6 +88,7 @@ class Node(Part):
     default: Annotated[Any, AfterValidator(grammar.json_value)] = None
     timeout_s: Seconds = 0.0
     retry: Retry | None = None
+    cache: Cache | None = None
     select: Set[JsonPath] = ()
     rename: Annotated[dict[JsonPath, Annotated[str, AfterValidator(grammar.json_name)]], AfterValidator(in_order)] = {}
 
@@ -144,6 +147,7 @@ class Api(Part):
     queue: Queue | None = None
     circuit_breaker: CircuitBreaker | None = None
     retry: Retry | None = None
+    cache: Cache | None = None
     timeouts: Timeouts = Timeouts()
     nodes: Many[Node] = ()
     merge: Merge | None = None
@@ -166,6 +170,11 @@ class Api(Part):
     def _makes_one_answer(self) -> Self:
         refuse(merging.problems(self.nodes, self.merge))
         refuse(merging.rewrite_problems(self.nodes))
+        return self
+
+    @model_validator(mode="after")
+    def _stores_answers(self) -> Self:
+        refuse(caching.problems(self.nodes, self.cache, self.auth is not None))
         return self
 
     @model_validator(mode="after")

@@ -28,6 +28,7 @@ def test_an_api_with_every_default() -> None:
         "queue": None,
         "circuit_breaker": None,
         "retry": None,
+        "cache": None,
         "timeouts": {"connect_s": None, "response_s": None, "total_s": None},
         "nodes": [
             {
@@ -39,6 +40,7 @@ def test_an_api_with_every_default() -> None:
                 "required": None,
                 "timeout_s": 0.0,
                 "retry": None,
+                "cache": None,
                 "select": [],
                 "rename": {},
             }

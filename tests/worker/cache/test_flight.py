@@ -1,0 +1,99 @@
+"""Several that want the same: one is forwarded, and nobody waits in vain."""
+
+from __future__ import annotations
+
+import gevent
+import gevent.event
+
+from tests.worker.cache.origin import FRESH, Origin, ask, fields_of
+from tests.worker.peer import eventually, response, settled
+from tests.worker.stage import Stage
+
+
+def asking(stage: Stage, count: int, *lines: bytes) -> list[gevent.Greenlet]:
+    return [gevent.spawn(ask, stage, *lines) for _ in range(count)]
+
+
+def test_one_is_forwarded_for_all_that_wait(stage: Stage, server: Origin) -> None:
+    server.gate = gevent.event.Event()
+    stage.proxy_to(server.address, cache={})
+    clients = asking(stage, 10)
+    eventually(lambda: server.got)
+    settled(lambda: len(stage.runtime.clients))
+    server.gate.set()
+    told = sorted(client.get().told for client in clients)
+    assert (told[0], [one[:14] for one in told[1:]]) == ("fwd=uri-miss; stored", ["hit; collapsed"] * 9)
+    assert len(server.got) == 1
+
+
+def test_nobody_waits_when_the_answer_will_not_be_stored(stage: Stage, server: Origin) -> None:
+    server.gate = gevent.event.Event()
+    server.answer = response(b"ok", b"Cache-Control: private")
+    stage.proxy_to(server.address, cache={})
+    clients = asking(stage, 5)
+    eventually(lambda: server.got)
+    settled(lambda: len(stage.runtime.clients))
+    assert len(server.got) == 1
+    server.gate.set()
+    assert [client.get().body for client in clients] == [b"ok"] * 5
+    server.gate.clear()
+    again = asking(stage, 5)
+    eventually(lambda: len(server.got) == 10)
+    server.gate.set()
+    gevent.joinall(again)
+
+
+def test_nobody_hangs_when_the_one_that_is_forwarded_fails(stage: Stage, server: Origin) -> None:
+    server.gate = gevent.event.Event()
+    stage.proxy_to(server.address, cache={})
+    server.answer = lambda head: b""
+    clients = asking(stage, 5)
+    eventually(lambda: server.got)
+    settled(lambda: len(stage.runtime.clients))
+    server.gate.set()
+    assert [client.get().status for client in clients] == [502] * 5
+    assert stage.is_quiet()
+
+
+def test_another_one_is_forwarded_when_the_first_client_leaves(stage: Stage, server: Origin) -> None:
+    server.gate = gevent.event.Event()
+    stage.proxy_to(server.address, cache={})
+    first = stage.connect()
+    first.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+    eventually(lambda: server.got)
+    clients = asking(stage, 3)
+    settled(lambda: len(stage.runtime.clients))
+    first.reset()
+    eventually(lambda: len(server.got) == 2)
+    settled(lambda: len(server.got))
+    assert len(server.got) == 2
+    server.gate.set()
+    assert [client.get().body for client in clients] == [b"ok"] * 3
+    assert len(server.got) == 2
+
+
+def test_a_client_that_waits_may_leave_and_has_its_deadline(stage: Stage, server: Origin) -> None:
+    server.gate = gevent.event.Event()
+    stage.proxy_to(server.address, cache={}, timeouts={"total_s": 0.3})
+    clients = asking(stage, 2)
+    eventually(lambda: server.got)
+    leaving = stage.connect()
+    leaving.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+    settled(lambda: len(stage.runtime.clients))
+    leaving.reset()
+    assert [client.get().status for client in clients] == [504, 504]
+    eventually(stage.is_quiet)
+    server.gate.set()
+
+
+def test_those_who_want_other_answers_do_not_wait_for_each_other(stage: Stage, server: Origin) -> None:
+    server.answer = lambda head: response(fields_of(head).get("lang", "-").encode(), FRESH, b"Vary: Lang")
+    stage.proxy_to(server.address, cache={})
+    ask(stage)
+    server.gate = gevent.event.Event()
+    clients = [gevent.spawn(ask, stage, line) for line in (b"Lang: de", b"Lang: en", b"Lang: de")]
+    clients += asking(stage, 1, b"Lang: de", b"Cookie: a=b")
+    eventually(lambda: len(server.got) == 4)
+    server.gate.set()
+    assert [client.get().body for client in clients] == [b"de", b"en", b"de", b"de"]
+    assert len(server.got) == 4
