@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from gproxy.core.grammar import TOKEN
+from gproxy.core.grammar import TOKEN, header_name
 from gproxy.core.variables import Request, getter
 
 _PLACES: Final = ("header", "query", "cookie")
@@ -24,6 +24,8 @@ def check_place(text: str) -> str:
     place, _, name = text.partition(":")
     if place not in _PLACES or not name or (place != "query" and TOKEN.fullmatch(name) is None):
         raise ValueError(f'must be header:NAME, query:NAME or cookie:NAME, not "{text}"')
+    if place == "header":
+        header_name(name)  # it is taken out of what goes on
     return text
 
 

@@ -44,6 +44,15 @@ class HeaderEdits:
         """Build edits whose values are templates, all of them without variables."""
         return cls.compile(_plain(edits["set"]), _plain(edits["add"]), edits["remove"])
 
+    @classmethod
+    def hiding(cls, names: Sequence[str]) -> HeaderEdits | None:
+        """Build edits that take out what a server could take for one of these fields, None when there are none.
+
+        CGI and WSGI servers know no difference between - and _.
+        """
+        taken = _taken(names, is_any_spelling=True)
+        return cls(taken, b"") if taken is not None else None
+
     def apply(self, block: bytes) -> bytes:
         """Return the edited block of field lines (each ending in CRLF)."""
         if self.taken is not None:
@@ -96,7 +105,10 @@ def _plain(fields: Mapping[str, str]) -> dict[str, str]:
     return {name: "".join(str(piece) for piece in pieces(value)) for name, value in fields.items()}
 
 
-def _taken(names: Sequence[str]) -> re.Pattern[bytes] | None:
+def _taken(names: Sequence[str], is_any_spelling: bool = False) -> re.Pattern[bytes] | None:
     """Return what finds the lines of fields with these names."""
-    pattern = b"|".join(re.escape(name.encode("ascii")) for name in sorted({name.lower() for name in names}))
+    escaped = [re.escape(name.encode("ascii")) for name in sorted({name.lower() for name in names})]
+    if is_any_spelling:
+        escaped = [re.sub(rb"\\-|_", b"[-_]", name) for name in escaped]
+    pattern = b"|".join(escaped)
     return re.compile(rb"^(?:" + pattern + rb"):[^\n]*\n", re.IGNORECASE | re.MULTILINE) if pattern else None

@@ -132,7 +132,7 @@ class AuthFilter:
         self._challenges = tuple(f'{way.challenge} realm="{api}"' for way in self._ways)
         own = [*([self._consumer] if self._consumer else []), *(name for way in self._ways for name in way.names)]
         taken = [way.place.name for way in self._ways if way.place.form == "header" and not way.keeps]
-        self._edits = HeaderEdits.compile(remove=[*own, *taken])
+        self._edits = HeaderEdits.hiding([*own, *taken])
 
     @classmethod
     def for_api(cls, document: Mapping[str, Any]) -> AuthFilter | None:

@@ -15,6 +15,12 @@ def test_what_is_no_form(text: str) -> None:
         check_place(text)
 
 
+@pytest.mark.parametrize("text", ["header:Content-Length", "header:transfer-encoding", "header:Host"])
+def test_what_frames_a_message_is_no_credential(text: str) -> None:
+    with pytest.raises(ValueError, match="edited"):
+        check_place(text)
+
+
 @pytest.mark.parametrize(
     ("text", "request_", "credential"),
     [

@@ -96,3 +96,11 @@ def test_the_variables_of_a_value() -> None:
     for text in ('{"a": 1}', "{x", "{nope}"):
         with pytest.raises(ValueError, match=r"a brace that is only text is written twice"):
             variables(text)
+
+
+def test_what_servers_could_take_for_a_field_is_hidden() -> None:
+    assert HeaderEdits.hiding([]) is None
+    hiding = HeaderEdits.hiding(["X-Who-Is", "X_Role"])
+    assert hiding is not None
+    block = b"X-Who-Is: 1\r\nx_who-is: 2\r\nX_WHO_IS: 3\r\nX-Role: 4\r\n"
+    assert hiding.apply(block + b"X-Whose-Is: 5\r\nX.Role: 6\r\n") == b"X-Whose-Is: 5\r\nX.Role: 6\r\n"

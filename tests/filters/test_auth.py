@@ -29,7 +29,8 @@ class Exchange(Asked):
     asked_again: int = 0
 
     def outgoing(self) -> bytes:
-        return b"Host: a\r\nX-Api-Key: k\r\nX-Consumer: root\r\nX-Role: root\r\nAuthorization: Bearer t\r\n"
+        claims = b"X-Consumer: root\r\nX_consumer: root\r\nX-Role: root\r\n"
+        return b"Host: a\r\nX-Api-Key: k\r\n" + claims + b"Authorization: Bearer t\r\n"
 
     def keys(self, source: KeySource) -> KeySet | None:
         return source.read(self.sets[0]) if self.sets and self.sets[0] else None
