@@ -16,6 +16,8 @@ from gadmin.forms.spec import Field, Widget
 Flat = Mapping[str, str]
 
 ON: Final = "on"
+YES: Final = "yes"
+NO: Final = "no"
 #: Lists of words that have no comma: people write one between them. (An expression may have commas.)
 _WORDS: Final = frozenset({"hosts", "methods", "remove", "tags"})
 _WHOLE: Final = re.compile(r"[+-]?\d{1,18}")
@@ -37,6 +39,8 @@ def flattened(fields: Iterable[Field], document: Mapping[str, Any], path: str = 
 def _inputs(field: Field, name: str, value: Any) -> dict[str, str]:
     if field.widget is Widget.SWITCH:
         return {name: ON} if value else {}
+    if field.widget is Widget.MAYBE:
+        return {name: YES if value else NO}
     if field.widget is Widget.NAMES:
         return {name: "\n".join(map(str, value))}
     if field.widget is Widget.PAIRS:
@@ -94,6 +98,8 @@ def _value(field: Field, flat: Flat, name: str) -> Any:
         return None
     if field.widget is Widget.NUMBER:
         return _number(text)
+    if field.widget is Widget.MAYBE:
+        return {YES: True, NO: False}.get(text, text)
     return _json(text) if field.widget is Widget.JSON else text
 
 

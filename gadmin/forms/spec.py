@@ -18,6 +18,7 @@ class Widget(Enum):
     TEXT = "text"
     NUMBER = "number"
     SWITCH = "switch"
+    MAYBE = "maybe"  # yes, no, or whatever follows from the rest
     CHOICE = "choice"
     NAMES = "names"  # a list of texts, one per line
     PAIRS = "pairs"  # texts by name
@@ -111,7 +112,9 @@ def _widget(schema: Schema, named: Schema, is_optional: bool) -> Widget:
     kind = schema.get("type")
     if kind == "string" and _choices(schema):
         return Widget.CHOICE
-    if kind in _SCALARS and "enum" not in schema and not (kind == "boolean" and is_optional):
+    if kind == "boolean" and is_optional:
+        return Widget.MAYBE
+    if kind in _SCALARS and "enum" not in schema:
         return _SCALARS[kind]
     if kind == "object" and "properties" in schema:
         return Widget.OPTION if is_optional else Widget.PART

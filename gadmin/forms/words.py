@@ -39,32 +39,49 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
     },
     "api": {
         "API": "name status hosts methods path priority",
-        "Where requests go": "nodes merge rewrite preserve_host",
+        "Where requests go": "nodes rewrite preserve_host merge",
         "Limits": "rate_limit max_concurrency queue timeouts retry circuit_breaker",
         "Who may call": "access auth cors validation",
-        "Answers": "cache mock default_response compress request_headers response_headers",
-        "More": "access_log tags",
+        "Edits": "request_headers response_headers",
+        "Answers": "cache compress mock default_response redirect",
+        "More": "upgrade access_log tags filters",
     },
     "routing": {
-        "Routing": "name status priority api path",
-        "Which requests": "when",
+        "Routing": "name status priority expires_at",
+        "Which requests": "api node path when",
         "Where they go": "cluster percent sticky action",
-        "More": "expires_at",
+        "Mirrors": "compare timeout_s max_body_bytes",
     },
 }
 
 #: What is not called what its name says.
 _LABELS: Final = {
+    "all": "All of these hold",
+    "any": "Or one of these",
     "api": "API",
+    "api_keys": "API keys",
     "attr": "Name of the part",
     "auth": "Authentication",
     "ca_file": "CA file",
+    "consumer_claim": "Claim that says who it is",
+    "consumer_header": "Header field that tells the server who it is",
     "cors": "CORS",
+    "enum": "One of",
+    "expose": "Fields that pages may read",
+    "in": "Where in the request",
+    "jwks_file": "Key set, file",
+    "jwks_url": "Key set, URL",
+    "jwt": "JSON Web Tokens",
     "max_qps": "Requests per second, at most",
     "max_connections": "Requests in flight, at most",
     "max_concurrency": "Requests in flight, at most",
+    "mock": "Answer without a server",
+    "on_failure": "When a part fails",
     "per_s": "Per",
     "preserve_host": "Keep the caller's Host",
+    "report": "Tell clients how many attempts there were",
+    "select": "Only these fields",
+    "sha256": "SHA-256 of the key",
     "tls": "TLS",
 }
 _UNITS: Final = {"_ms": "ms", "_s": "s", "_percent": "%", "_bytes": "bytes"}
@@ -90,6 +107,32 @@ _HINTS: Final = {
     "api.max_concurrency": "0: no limit",
     "api.rewrite": "What a server is asked for: /users?id={path.id}&page={query.page|1}",
     "api.nodes[].rewrite": "Instead of the API's own.",
+    "api.nodes[].attr": "Needed when there are several nodes: where its answer is in the whole.",
+    "api.nodes[].batch": "Lower ones first; later ones may use what they said: {user.id}",
+    "api.nodes[].method": "Instead of the client's own.",
+    "api.nodes[].required": "Whether its failure is that of the whole; by default as merge says.",
+    "api.nodes[].default": "JSON that stands in for a part that failed.",
+    "api.nodes[].select": "Of its JSON, one per line; a.b goes deeper.",
+    "api.access.allow": "Addresses or networks, one per line: 10.0.0.0/8",
+    "api.access.deny": "Addresses or networks, one per line.",
+    "api.auth.api_keys.keys[].consumer": "Who has the key.",
+    "api.auth.jwt.claims": "JSON: the values that claims must have.",
+    "api.cors.origins": "One per line: https://app.example.com",
+    "api.rate_limit.key": "client_ip, header:NAME or cookie:NAME: each value by itself.",
+    "api.validation[].enum": "JSON: a list of values.",
+    "api.validation[].schema": "JSON Schema, for the whole body.",
+    "api.mock": "Always what default_response says.",
+    "api.default_response.body": "Text, or JSON.",
+    "api.redirect.location": "https://example.com{path}",
+    "api.upgrade.protocols": "One per line: websocket",
+    "api.filters": "JSON for filters of your own.",
+    "routing.node": "Only this part of an aggregation.",
+    "routing.cluster": "Where they go instead, or where copies go.",
+    "routing.action": "mirror: copies go there, and nobody waits for them.",
+    "routing.timeout_s": "How long a copy may take.",
+    "routing.max_body_bytes": "Requests with larger bodies are not copied.",
+    "routing.compare.headers": "Fields whose difference counts, one per line.",
+    "routing.compare.ignore": "What in JSON may differ, one path per line.",
     "routing.api": "Only requests of this API.",
     "routing.path": "Only requests with this path; forms as of an API.",
     "routing.when.all": "All must hold, one per line: $cookie_group == beta, $header_x ~ ^a, $query_y in a,b",
@@ -123,6 +166,15 @@ _OPEN: Final = frozenset({"routing.when"})
 def is_open(kind: str, path: str) -> bool:
     """Tell whether a part is shown open though it says nothing yet."""
     return f"{kind}.{path}" in _OPEN
+
+
+#: Fields whose text is long.
+_WIDE: Final = frozenset({"all", "any", "location", "rewrite", "schema"})
+
+
+def is_wide(name: str) -> bool:
+    """Tell whether the input of a field needs more room than others."""
+    return name in _WIDE
 
 
 def label(name: str) -> str:

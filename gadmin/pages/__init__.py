@@ -8,7 +8,7 @@ from flask import Blueprint
 from gproxy.core.schema import PLURALS
 
 #: Modules of this package that have a `blueprint`.
-NOUNS: Final = "account overview monitor apis servers clusters history proxies events explain users".split()
+NOUNS: Final = "account overview monitor apis servers clusters routings history proxies events explain users".split()
 
 
 def blueprints() -> list[Blueprint]:

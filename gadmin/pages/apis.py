@@ -8,7 +8,7 @@ from flask import render_template, request
 from werkzeug.exceptions import NotFound
 
 from gadmin.accounts.roles import Role
-from gadmin.pages import try_it
+from gadmin.pages import previews, try_it
 from gadmin.pages.explain import METHODS
 from gadmin.pages.happenings import happenings
 from gadmin.pages.object_pages import object_pages
@@ -41,6 +41,13 @@ def _more(stored: Stored) -> Mapping[str, Any]:
 
 
 blueprint: Final = object_pages("api", _more)
+
+
+@blueprint.post("/+preview")
+@needs(Role.EDITOR)
+def preview() -> str:
+    """Return what the API of a form would make of a request."""
+    return previews.shown("api")
 
 
 @blueprint.route("/<name>/try", methods=["GET", "POST"])

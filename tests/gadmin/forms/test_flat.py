@@ -93,6 +93,21 @@ def test_rows_are_read_in_their_order_and_empty_pairs_do_not_count() -> None:
     assert flat.document(spec("api"), texts) == {"request_headers": {"set": {"X-A": "", "X-B": "b"}}}
 
 
+MAYBE = Field("maybe", Widget.MAYBE)
+
+
+@pytest.mark.parametrize(
+    ("document", "texts", "value"),
+    [({"maybe": True}, {"maybe": "yes"}, True), ({"maybe": False}, {"maybe": "no"}, False), ({}, {}, None)],
+)
+def test_what_may_follow_from_the_rest_is_yes_no_or_nothing(
+    document: dict[str, object], texts: dict[str, str], value: object
+) -> None:
+    assert flat.flattened([MAYBE], document) == texts
+    assert flat.document([MAYBE], texts).get("maybe") is value
+    assert flat.document([MAYBE], {"maybe": "sometimes"}) == {"maybe": "sometimes"}, "the check says what is wrong"
+
+
 ANYTHING = Field("anything", Widget.JSON)
 
 

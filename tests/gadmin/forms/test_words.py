@@ -1,7 +1,8 @@
 import pytest
 
 from gadmin.forms import words
-from gadmin.forms.spec import spec
+from gadmin.forms.spec import Field, Widget, spec
+from gproxy.core.model import MODELS
 from gproxy.core.schema import KINDS
 
 
@@ -44,3 +45,26 @@ def test_hints_of_rows_are_those_of_all_rows() -> None:
 def test_what_a_form_is_about_is_open() -> None:
     assert words.is_open("routing", "when")
     assert not words.is_open("api", "timeouts")
+
+
+def test_long_texts_have_room() -> None:
+    assert words.is_wide("rewrite")
+    assert not words.is_wide("name")
+
+
+def test_every_hint_and_every_section_is_about_a_field_that_is_there() -> None:
+    known: set[str] = set()
+
+    def walk(path: str, fields: tuple[Field, ...]) -> None:
+        for field in fields:
+            at = f"{path}.{field.name}"
+            known.add(at)
+            walk(f"{at}[]" if field.widget is Widget.PARTS else at, field.part)
+
+    for kind in MODELS:
+        walk(kind, spec(kind))
+    assert set(words._HINTS) <= known
+    listed = {
+        f"{kind}.{name}" for kind, of in words.SECTIONS.items() for names in of.values() for name in names.split()
+    }
+    assert listed - known <= {"api.cache"}, "it comes"

@@ -1,28 +1,40 @@
 // Forms work without this. With it, problems show while one types, rows come and go without a new page, and names of other
 // objects are suggested.
 import { ask, send } from "./api.js";
+import { addBuilders, offerMoments } from "./builder.js";
+import { watchPreview } from "./preview.js";
 
 const PAUSE_MS = 350;
 
 export function enhanceForm(form) {
   let timer = 0;
   let isChanged = false;
+  const isOurs = (input) => !input.name?.startsWith("_sample"); // the rest is only looked at
   form.addEventListener("input", (event) => {
+    if (!isOurs(event.target)) return;
     isChanged = true;
     clearTimeout(timer);
     timer = setTimeout(() => check(form, event.target), PAUSE_MS);
   });
-  form.addEventListener("change", (event) => check(form, event.target));
+  form.addEventListener("change", (event) => isOurs(event.target) && check(form, event.target));
   form.addEventListener("click", (event) => {
     const button = event.target.closest('button[name="_add"], button[name="_remove"]');
     if (!button) return;
     event.preventDefault();
     changeRows(form, button);
   });
-  addSliders(form);
+  addHelps(form);
+  watchPreview(form);
   form.addEventListener("focusin", (event) => suggest(event.target));
   form.addEventListener("submit", () => (isChanged = false));
   addEventListener("beforeunload", (event) => isChanged && event.preventDefault());
+}
+
+/** What makes inputs easier; again whenever the form was replaced. */
+function addHelps(form) {
+  addSliders(form);
+  addBuilders(form);
+  offerMoments(form);
 }
 
 /** Above a percentage, a slider that moves with it. */
@@ -65,8 +77,11 @@ async function changeRows(form, button) {
   if (!fresh) return form.requestSubmit(button);
   const list = CSS.escape(button.value.replace(/\[\d+\]$/, ""));
   const open = new Set([...form.querySelectorAll("details[open]")].map((part) => part.querySelector("summary").textContent));
+  const preview = form.querySelector("#preview"); // what was typed there is nobody else's business
   form.replaceChildren(...fresh.children);
-  addSliders(form);
+  form.querySelector("#preview")?.replaceWith(preview);
+  addHelps(form);
+  form.dispatchEvent(new Event("rows"));
   for (const part of form.querySelectorAll("details")) part.open ||= open.has(part.querySelector("summary").textContent);
   const rows = form.querySelectorAll(`#${list} input:not([type="hidden"])`);
   (button.name === "_add" ? rows[rows.length - (form.querySelector(`#${list} .pair`) ? 2 : 1)] : form.querySelector(`#${list} button`))?.focus();
