@@ -30,6 +30,11 @@ def number(now_us: int, window_us: int) -> int:
     return now_us * SLICES // window_us
 
 
+def end_us(number: int, window_us: int) -> int:
+    """Return when a slice ends: the first microsecond of the next one."""
+    return -(-(number + 1) * window_us // SLICES)
+
+
 def place(number: int) -> int:
     """Return where the three cells of a slice begin within the window's CELLS."""
     return number % SLICES * KINDS

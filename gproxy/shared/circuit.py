@@ -20,36 +20,32 @@ class Trial:
     microseconds; `took_us` is how long the server took to answer.
     """
 
-    __slots__ = ("_circuit", "due_us", "epoch")
+    __slots__ = ("circuit", "due_us", "epoch")
 
     def __init__(self, circuit: SharedCircuit, epoch: int, due_us: int) -> None:
-        self._circuit = circuit
+        self.circuit = circuit
         self.epoch = epoch
         self.due_us = due_us
 
     def succeeded(self, took_us: int, now_us: int) -> None:
         """The server has done what it was asked for."""
-        self._circuit.succeeded(self, took_us, now_us)
-
-    def has_counted_success(self) -> bool:
-        """The same where no time matters, which saves looking at clocks; False: nothing was done, call `succeeded`."""
-        return self._circuit.has_counted_success(self)
+        self.circuit.succeeded(self, took_us, now_us)
 
     def failed(self, took_us: int, now_us: int) -> None:
         """The server failed."""
-        self._circuit.failed(self, took_us, now_us)
+        self.circuit.failed(self, took_us, now_us)
 
     def abandoned(self) -> None:
         """It ended in a way that says nothing about the server."""
-        self._circuit.abandoned(self)
+        self.circuit.abandoned(self)
 
     def is_failure(self, status: int) -> bool:
         """Say whether an answer with this status counts as a failure."""
-        return status in self._circuit.breaker.failure_statuses
+        return status in self.circuit.breaker.failure_statuses
 
 
 class SharedCircuit:
-    """The circuit of one row. `breaker` are its rules and may be replaced at any time."""
+    """The circuit of one row. `breaker` are its rules, see `follow`."""
 
     def __init__(self, circuits: Circuits, row: int, breaker: Breaker) -> None:
         table = circuits.table
@@ -66,15 +62,22 @@ class SharedCircuit:
         self._glance = 0
         self._word, self._circuit = -1, Circuit()
         self._epoch = self._tag = 0
+        self._plain = Trial(self, 0, 0)
         # Own counts, as this worker or the one before in its slot has left them in the cells.
-        self._successes = cells[base + layout.BREAKER_SUCCESSES]
+        self._success_cell = base + layout.BREAKER_SUCCESSES
+        self._successes = cells[self._success_cell]
         self._slice = self._settled = self._summed = -1
-        self._slice_base = self._stamp = 0
+        self._slice_ends_us = self._slice_base = self._stamp = 0
         self._earlier = (0, 0, 0)
         self._counts = [0, 0, 0]
         self._arrivals = self._admitted = self._succeeded = 0
         self._pending: dict[Trial, None] = {}
         self._read()
+
+    def follow(self, breaker: Breaker) -> None:
+        """Move by other rules from now on; slices of the window may be of another length."""
+        self.breaker = breaker
+        self._slice_ends_us = 0
 
     def is_of_present_owner(self) -> bool:
         """Say whether the row still belongs to the server or API that this is the circuit of."""
@@ -105,8 +108,10 @@ class SharedCircuit:
             self._circuit = circuit
             self.state = circuit.state
             self._epoch = circuit.epoch
+            self._plain = Trial(self, circuit.epoch, 0)
             self._tag = circuit_cells.tag(self._generation, circuit.epoch)
             self._settled = self._slice = self._summed = -1
+            self._slice_ends_us = 0
             self._begin_probing()
 
     def _begin_probing(self) -> None:
@@ -125,10 +130,10 @@ class SharedCircuit:
     # -- a request -------------------------------------------------------------------------------------------
 
     def enter_closed(self) -> Trial | None:
-        """Let a request through if the circuit is closed; else `enter` has to decide."""
+        """Let a request through if the circuit is closed; else `enter` has to decide. Such trials are all the same."""
         if self._circuits.refresh() != self._glance:
             self._read()
-        return Trial(self, self._epoch, 0) if self.state is State.CLOSED else None
+        return self._plain if self.state is State.CLOSED else None
 
     def enter(self, now_us: int, within_us: int) -> Trial | None:
         """Ask for a request to be let through; None: it must not. A probe has `within_us` to report."""
@@ -195,35 +200,34 @@ class SharedCircuit:
 
     # -- its result ------------------------------------------------------------------------------------------
 
-    def has_counted_success(self, trial: Trial) -> bool:
-        """Take the good news of a trial if nothing can follow from them: no probe, and no rule looks at a window."""
-        if trial.due_us or self.breaker.has_window:
-            return False
-        self._count_success()
-        return True
-
     def succeeded(self, trial: Trial, took_us: int, now_us: int) -> None:
         """Take the good news of a trial; they may have come too late to be good (slow)."""
-        if self.has_counted_success(trial):
-            return
-        self._count_success()
+        self._successes = successes = self._successes + 1
+        self._cells[self._success_cell] = successes
         breaker = self.breaker
-        is_slow = 0 < breaker.slow_us <= took_us
-        if not trial.due_us:
-            if self.look().state is State.CLOSED and trial.epoch == self._epoch:
-                self._count(False, is_slow, now_us)
-                if is_slow or self._slice != self._settled:
-                    self._judge(now_us)
-        elif not self._is_current(trial):
+        if trial.due_us:
+            self._probe_succeeded(trial, took_us, now_us)
+        elif breaker.has_window and self.state is State.CLOSED and trial.epoch == self._epoch:
+            # As last looked at: what is counted in an epoch that is over counts nowhere.
+            self._count(window.REQUESTS, now_us)
+            is_slow = 0 < breaker.slow_us <= took_us
+            if is_slow:
+                self._count(window.SLOW, now_us)
+            if is_slow or self._slice != self._settled:
+                self._judge(now_us)
+
+    def _probe_succeeded(self, trial: Trial, took_us: int, now_us: int) -> None:
+        breaker = self.breaker
+        if not self._is_current(trial):
             return
-        elif is_slow:
+        if 0 < breaker.slow_us <= took_us:
             self._move(Cause.PROBE_SLOW, (took_us // 1000, *self._probed()), now_us)
-        else:
-            self._succeeded += 1
-            self._write_probes()
-            needed, done = breaker.half_open_successes, self._probe_successes()
-            if done >= needed:
-                self._move(Cause.PROBES_SUCCEEDED, (done, *self._probed()), now_us)
+            return
+        self._succeeded += 1
+        self._write_probes()
+        needed, done = breaker.half_open_successes, self._probe_successes()
+        if done >= needed:
+            self._move(Cause.PROBES_SUCCEEDED, (done, *self._probed()), now_us)
 
     def failed(self, trial: Trial, took_us: int, now_us: int) -> None:
         """Take the bad news of a trial."""
@@ -233,7 +237,10 @@ class SharedCircuit:
             self._move(Cause.PROBE_FAILED, (took_us // 1000, *self._probed()), now_us)
             return
         if self.breaker.has_window:
-            self._count(True, 0 < self.breaker.slow_us <= took_us, now_us)
+            self._count(window.REQUESTS, now_us)
+            self._count(window.FAILURES, now_us)
+            if 0 < self.breaker.slow_us <= took_us:
+                self._count(window.SLOW, now_us)
         self._lengthen_run()
         self._judge(now_us)
 
@@ -253,10 +260,6 @@ class SharedCircuit:
             self._admitted -= takes_back
         return True
 
-    def _count_success(self) -> None:
-        self._successes = successes = self._successes + 1
-        self._cells[self._base + layout.BREAKER_SUCCESSES] = successes
-
     def _lengthen_run(self) -> None:
         """Add one to this worker's failures in a row, or begin a new row if anybody had a success since."""
         cell = self._base + layout.BREAKER_RUN
@@ -265,24 +268,21 @@ class SharedCircuit:
         failures = run >> 32 & MOST_RUN if run & ~(MOST_RUN << 32) == present else 0
         self._cells[cell] = present | min(failures + 1, MOST_RUN) << 32
 
-    def _count(self, has_failed: bool, is_slow: bool, now_us: int) -> None:
-        """Count one result in the present slice of this worker's window."""
-        number = window.number(now_us, self.breaker.window_us)
-        if number != self._slice:
-            self._slice = number
-            self._stamp = window.stamp(self._tag, number)
-            self._slice_base = first = self._base + layout.BREAKER_WINDOW + window.place(number)
-            found = [cell ^ self._stamp for cell in self._cells[first : first + window.KINDS]]
-            self._counts = [count if count <= window.COUNT else 0 for count in found]
-        self._count_kind(window.REQUESTS)
-        if has_failed:
-            self._count_kind(window.FAILURES)
-        if is_slow:
-            self._count_kind(window.SLOW)
-
-    def _count_kind(self, kind: int) -> None:
+    def _count(self, kind: int, now_us: int) -> None:
+        """Add one to a kind of results in the present slice of this worker's window."""
+        if now_us >= self._slice_ends_us:
+            self._begin_slice(now_us)
         self._counts[kind] = count = self._counts[kind] + 1
         self._cells[self._slice_base + kind] = self._stamp | count
+
+    def _begin_slice(self, now_us: int) -> None:
+        window_us = self.breaker.window_us
+        self._slice = number = window.number(now_us, window_us)
+        self._slice_ends_us = window.end_us(number, window_us)
+        self._stamp = window.stamp(self._tag, number)
+        self._slice_base = first = self._base + layout.BREAKER_WINDOW + window.place(number)
+        found = [cell ^ self._stamp for cell in self._cells[first : first + window.KINDS]]
+        self._counts = [count if count <= window.COUNT else 0 for count in found]
 
     def _judge(self, now_us: int) -> None:
         """Open the circuit if what all workers have seen calls for it."""

@@ -116,7 +116,7 @@ class Circuits:
         """Take over new rules by row, and let go of the circuits of other rows; what their cells say stays."""
         for row, circuit in list(self._circuits.items()):
             if row in rules:
-                circuit.breaker = rules[row]
+                circuit.follow(rules[row])
             else:
                 del self._circuits[row]
 

@@ -62,20 +62,38 @@ class Limits:
         first = self._first + row * self._row_cells
         last = first + cells[SLOTS_USED] * LIMIT_CELLS
         own = first + slot * LIMIT_CELLS
+        if last - first == LIMIT_CELLS:
+            return self._take_alone(own, limit)
         while True:
             now = self._clock()
             shares = cells[first:last].tolist()  # cell by cell: the end of a share before its epoch
-            ends, epochs = shares[LIMIT_END::LIMIT_CELLS], shares[LIMIT_EPOCH::LIMIT_CELLS]
-            refusals, tags = shares[LIMIT_REFUSED::LIMIT_CELLS], shares[LIMIT_TAG::LIMIT_CELLS]
+            tags = shares[LIMIT_TAG::LIMIT_CELLS]
             if tags[slot] != tag:
                 self._begin(own, tag)
                 continue
+            ends, epochs = shares[LIMIT_END::LIMIT_CELLS], shares[LIMIT_EPOCH::LIMIT_CELLS]
+            refused = shares[LIMIT_REFUSED::LIMIT_CELLS]
             if tags.count(tag) < len(tags):  # the other shares are of the limit that was here before
                 of_it = [number for number, other in enumerate(tags) if other == tag]
-                ends, epochs, refusals = ([part[number] for number in of_it] for part in (ends, epochs, refusals))
-            wait = self._decide(own, limit, now, ends, epochs, max(refusals))
+                ends, epochs, refused = ([part[number] for number in of_it] for part in (ends, epochs, refused))
+            wait = self._decide(own, limit, now, ends, epochs, max(refused))
             if wait >= 0:
                 return wait
+
+    def _take_alone(self, own: int, limit: Limit) -> int:
+        """The same as long as there has been no other worker: nothing to merge, and nobody to race with."""
+        cells, now = self._cells, self._clock()
+        end, epoch, refused, tag = cells[own : own + 4].tolist()  # LIMIT_END to LIMIT_TAG
+        if tag != limit.tag:
+            self._begin(own, limit.tag)
+            end = epoch = refused = 0
+        wait, count_in = limit.decide(now, epoch, max(end, epoch), refused)
+        if wait:
+            cells[own + LIMIT_REFUSED] = now
+            return wait
+        cells[own + LIMIT_EPOCH] = count_in
+        cells[own + LIMIT_END] = max(end, count_in) + limit.unit_ns
+        return 0
 
     def take_key(self, row: int, key: bytes, limit: Limit) -> int:
         """The same for the requests of an API that have `key` in common."""

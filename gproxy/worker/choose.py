@@ -81,7 +81,6 @@ class Chooser:
             server = standing.turns.pick(servers)
         server = server or self._proposal(exchange, cluster, servers, refused, tried)
         while server is not None:
-            refused.add(server)
             refusal = runtime.admission.ask(server) if cluster.is_limited else None
             if refusal is not None:
                 limited = limited or refusal
@@ -89,6 +88,7 @@ class Chooser:
                 return server
             elif cluster.is_limited:
                 runtime.admission.leave(server)
+            refused.add(server)
             server = self._proposal(exchange, cluster, servers, refused, tried)
         if limited is not None:
             raise limited

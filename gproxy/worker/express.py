@@ -217,22 +217,24 @@ class Express:
         upstream.pool.give(upstream, head.idle_s, now_s)
         response = (edited(exchange, head) + b"\r\n" if node.after else head.head) + body
         exchange.status, exchange.sent = head.status, len(response)
-        sent = client.send_some(response) if node.is_plain else self._send_judged(exchange, head, body, response)
+        sent = client.send_some(response) if node.is_plain else self._send_judged(exchange, head, body, response, now_s)
         if sent != exchange.sent:
             self._go_on(exchange, partial(client.send_rest, memoryview(response)[sent:]))
             return
         self._recorder.end_whole(exchange, now_s)
         client.answered(now_s)
 
-    def _send_judged(self, exchange: Exchange, head: ResponseHead, body: bytes, response: bytes) -> int:
+    def _send_judged(self, exchange: Exchange, head: ResponseHead, body: bytes, response: bytes, now_s: float) -> int:
         """Send a whole answer and return how much of it was taken; tell those who want to know how it went."""
         trial = exchange.trial
         if trial is not None:
-            self._runtime.guard.ended(exchange, trial)
-        self._dispatcher.took(exchange)
+            self._runtime.guard.ended(exchange, trial, now_s)
+        node = exchange.node
+        if node.cluster.policy == "p2c":
+            self._dispatcher.took(exchange)
         sent = exchange.client.send_some(response)
-        if exchange.node.is_led:
-            if exchange.node.is_mirrored and exchange.tee is not None:
+        if node.is_led:
+            if node.is_mirrored and exchange.tee is not None:
                 exchange.tee.take_answer(head, body)
             if sent == exchange.sent:
                 self._junctions.leave(exchange, head.status)

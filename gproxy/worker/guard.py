@@ -217,11 +217,15 @@ class Guard:
             exchange.trial = None
             _succeed(trial, exchange, exchange.attempted)
 
-    def ended(self, exchange: Exchange, trial: Trial) -> None:
-        """The whole answer to a trial has come at once."""
+    def ended(self, exchange: Exchange, trial: Trial, now_s: float) -> None:
+        """The whole answer to a trial has come at once, just now."""
         exchange.trial = None
-        report = _fail if trial.is_failure(exchange.status) else _succeed
-        report(trial, exchange, exchange.attempted)
+        took_us, now_us = int((now_s - exchange.attempted) * 1e6), int(now_s * 1e6)
+        circuit = trial.circuit
+        if exchange.status in circuit.breaker.failure_statuses:
+            circuit.failed(trial, took_us, now_us)
+        else:
+            circuit.succeeded(trial, took_us, now_us)
 
     # -- news --------------------------------------------------------------------------------------------------
 
@@ -297,8 +301,7 @@ def _took_us(exchange: Exchange, since_s: float) -> int:
 
 
 def _succeed(trial: Trial, exchange: Exchange, since_s: float) -> None:
-    if not trial.has_counted_success():
-        trial.succeeded(_took_us(exchange, since_s), now_us())
+    trial.succeeded(_took_us(exchange, since_s), now_us())
 
 
 def _fail(trial: Trial, exchange: Exchange, since_s: float) -> None:

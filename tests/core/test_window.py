@@ -51,3 +51,10 @@ def test_sums_are_those_of_the_last_window(begin_us: int, results: list[tuple[in
         inside = [result for result in seen if result[0] > number - window.SLICES]
         expected = len(inside), sum(result[1] for result in inside), sum(result[2] for result in inside)
         assert window.sums(cells, window.stamps(3, number)) == expected
+
+
+def test_a_slice_ends_where_the_next_one_begins() -> None:
+    for window_us in (1, 7, 16, 1_000_003):
+        for number in (0, 1, 99):
+            end_us = window.end_us(number, window_us)
+            assert window.number(end_us - 1, window_us) <= number < window.number(end_us, window_us)

@@ -54,14 +54,15 @@ def test_workers_share_a_limit(take: Take) -> None:
     assert [take(crew[number % 4], LIMIT) == 0 for number in range(8)] == [True] * 5 + [False] * 3
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, S)), max_size=60))
-def test_the_cells_hold_what_one_alone_would_know(steps: list[tuple[int, int]]) -> None:
-    crew, clock, _ = workers(4)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, S)), max_size=60), st.sampled_from([1, 4]))
+def test_the_cells_hold_what_one_alone_would_know(steps: list[tuple[int, int]], count: int) -> None:
+    crew, clock, _ = workers(count)
     row, key = One(LIMIT), One(LIMIT)
     for worker, gap in steps:
         clock.now += gap
-        assert crew[worker].take(ROW, LIMIT) == row.take(clock.now)
-        assert crew[worker].take_key(ROW, b"a", LIMIT) == key.take(clock.now)
+        limits = crew[worker % count]
+        assert limits.take(ROW, LIMIT) == row.take(clock.now)
+        assert limits.take_key(ROW, b"a", LIMIT) == key.take(clock.now)
 
 
 def test_rows_and_keys_know_nothing_of_each_other() -> None:
@@ -81,6 +82,24 @@ def test_a_limit_that_is_changed_begins_anew(take: Take) -> None:
     assert take(one, LIMIT), "the other worker comes later, to the same new limit"
     clock.now += S
     assert not take(one, LIMIT)
+
+
+def test_a_limit_that_is_changed_begins_anew_for_one_worker(take: Take) -> None:
+    (one,), clock, _ = workers(1)
+    assert not take(one, Limit.of(1, 3600))
+    assert [take(one, LIMIT) == 0 for _ in range(6)] == [True] * 5 + [False]
+    clock.now += S
+    assert not take(one, LIMIT)
+
+
+def test_what_one_worker_let_through_is_counted_when_others_come(take: Take) -> None:
+    table, clock = Table.create(slots=2, rows=8), Clock()
+    table.claim(0)
+    one = Limits(table, 0, clock)
+    assert [take(one, LIMIT) for _ in range(5)] == [0] * 5
+    table.claim(1)
+    assert take(Limits(table, 1, clock), LIMIT)
+    assert take(one, LIMIT)
 
 
 def test_a_successor_goes_on_with_the_share_of_its_slot(take: Take) -> None:
