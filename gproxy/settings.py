@@ -84,6 +84,16 @@ class LogSection:
 
 
 @dataclass(frozen=True, slots=True)
+class TracingSection:
+    """[tracing]: spans for OpenTelemetry; an empty `endpoint` means none."""
+
+    endpoint: str
+    sample_percent: float
+    service_name: str
+    follow: str
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsSection:
     """[limits]: 0 means no limit."""
 
@@ -147,6 +157,7 @@ class Settings:
     store: StoreSection
     node: NodeSection
     log: LogSection
+    tracing: TracingSection
     limits: LimitsSection
     cache: CacheSection
     timeouts: TimeoutsSection
@@ -160,6 +171,7 @@ SECTIONS: Final[Sections] = {
     "store": StoreSection,
     "node": NodeSection,
     "log": LogSection,
+    "tracing": TracingSection,
     "limits": LimitsSection,
     "cache": CacheSection,
     "timeouts": TimeoutsSection,
@@ -219,6 +231,13 @@ KEYS: Final = (
         "Share of the requests that have a line, unless their API has another."),
     Key("log", "access_errors", values.yes_or_no, "yes",
         "A line all the same for each that is refused, broken off, or answered with 400 or more: yes or no."),
+    Key("tracing", "endpoint", values.trace_endpoint, "",
+        "Where spans go, by OTLP over HTTP: http://127.0.0.1:4318/v1/traces (empty: no traces)."),
+    Key("tracing", "sample_percent", values.percent, "100",
+        "Share of the traces begun here that are told; others are as whoever began them says."),
+    Key("tracing", "service_name", values.text, "gproxy", "What the spans say they are of."),
+    Key("tracing", "follow", values.one_of("all", "trusted", "none"), "all",
+        "Whose traceparent is followed: of all, of trusted_proxies, or none."),
     Key("limits", "head_bytes", values.whole, "32768", "Largest request head, else 431 (0: no limit)."),
     Key("limits", "head_fields", values.whole, "100", "Most fields in a head, else 431 (0: no limit)."),
     Key("limits", "target_bytes", values.whole, "8192", "Longest request target, else 414 (0: no limit)."),

@@ -5,6 +5,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ MAX_UNIX_PATH_BYTES: Final = 107
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_URL = re.compile(r"https?://[A-Za-z0-9._~\[\]:-]+(?::\d{1,5})?(?:/[!-~]*)?")
 _ETCD_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 _ETCD_PREFIX = re.compile(r"[A-Za-z0-9._:-]+(/[A-Za-z0-9._:-]+)*")
 _BIND_FORMS: Final = "must be host:port, [v6]:port, :port or unix:/path"
@@ -104,6 +106,17 @@ def percent(value: str) -> float:
     if not 0 <= number <= 100:
         raise ValueError("must be a number from 0 to 100")
     return number
+
+
+def trace_endpoint(value: str) -> str:
+    """Check the URL of a collector, empty meaning none, and that what speaks to it is installed."""
+    if not value:
+        return value
+    if _URL.fullmatch(value) is None:
+        raise ValueError("must be a URL such as http://127.0.0.1:4318/v1/traces")
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter.otlp.proto.http") is None:
+        raise ValueError("needs OpenTelemetry: pip install 'gproxy[otel]'")
+    return value
 
 
 def yes_or_no(value: str) -> bool:

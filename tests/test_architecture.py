@@ -78,6 +78,7 @@ LATE = {"gproxy.master": ("gproxy.worker", "gproxy.sync", "gproxy.monitor", "gpr
 # Outside library -> the only packages of ours that may import it.
 ONLY_IN = {
     "brotli": ("gproxy.core",),
+    "opentelemetry": ("gproxy.monitor",),
     "cryptography": ("gproxy.certificates", "gproxy.core"),
     "jwt": ("gproxy.core",),
     "mmap": ("gproxy.shared",),
@@ -103,7 +104,7 @@ ONLY_IN = {
 NEVER_LOADED = {
     "gproxy.__main__": ("gevent", "geventhttpclient", "grpc", "pydantic", "sqlite3", "cryptography", "ssl"),
     "gproxy.worker.process": ("pydantic", "sqlite3", "grpc", "etcd3", "cryptography"),
-    "gproxy.monitor.process": ("grpc", "etcd3"),
+    "gproxy.monitor.process": ("grpc", "etcd3", "opentelemetry"),
     "gproxy.sync.process": ("gevent", "geventhttpclient"),
     "gproxy.ctl.__main__": ("gevent", "geventhttpclient"),
     "gadmin.__main__": ("gevent", "geventhttpclient"),

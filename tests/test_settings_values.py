@@ -20,6 +20,12 @@ from gproxy import settings_values as values
         (values.seconds, "0.5", 0.5),
         (values.hang_seconds, "0", 0.0),
         (values.hang_seconds, "2", 2.0),
+        (values.percent, "0.5", 0.5),
+        (values.percent, "100", 100.0),
+        (values.yes_or_no, "yes", True),
+        (values.yes_or_no, "no", False),
+        (values.trace_endpoint, "", ""),
+        (values.trace_endpoint, "https://[::1]:4318/v1/traces", "https://[::1]:4318/v1/traces"),
         (values.workers, "128", 128),
         (values.one_of("a", "b"), "b", "b"),
         (values.log_target("off"), "logs/x", "logs/x"),
@@ -76,6 +82,12 @@ def test_good_values(parse: Callable[[str], object], text: str, expected: object
         (values.store_url, "sqlite:///run/", "must be sqlite:///path or"),
         (values.store_url, "etcd://a:2379/my gateway", "must be sqlite:///path or"),
         (values.classes, "a.b", "package.module:Class"),
+        (values.percent, "101", "a number from 0 to 100"),
+        (values.percent, "nan", "a number from 0 to 100"),
+        (values.percent, "all", "a number from 0 to 100"),
+        (values.yes_or_no, "on", "yes or no"),
+        (values.trace_endpoint, "127.0.0.1:4318", "must be a URL"),
+        (values.trace_endpoint, "grpc://127.0.0.1:4317", "must be a URL"),
     ],
 )
 def test_bad_values_say_what_is_allowed(parse: Callable[[str], object], text: str, reason: str) -> None:
@@ -85,3 +97,9 @@ def test_bad_values_say_what_is_allowed(parse: Callable[[str], object], text: st
 
 def test_auto_is_the_number_of_usable_cores() -> None:
     assert 1 <= values.workers("auto") <= values.MAX_WORKERS
+
+
+def test_traces_need_their_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"gproxy\[otel\]"):
+        values.trace_endpoint("http://127.0.0.1:4318/v1/traces")

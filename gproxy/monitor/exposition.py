@@ -49,6 +49,7 @@ _SLOT_COUNTERS: Final = (
     ("tls_resumed", layout.RESUMED, "Those of them that took an earlier session up again."),
     ("tls_failed", layout.FAILED_HANDSHAKES, "TLS handshakes that failed."),
     ("log_lines_dropped", layout.LOG_DROPPED, "Lines of the access log that could not be written in time."),
+    ("spans_dropped", layout.SPANS_DROPPED, "Spans of traces that the monitor did not take in time."),
 )
 #: Counters of limits that have acted on clients, by their names in /stats.
 _LIMITS: Final = (
@@ -120,6 +121,8 @@ class Exposition:
             ("worker_restarts", "Workers replaced because they died or hung.", cells[layout.WORKER_RESTARTS]),
             ("reloads", "Reloads of the settings.", cells[layout.GENERATION]),
             ("upgrades", "Programs that have taken over from an earlier one.", cells[layout.UPGRADES]),
+            ("spans_exported", "Spans of traces that the collector has taken.", cells[layout.SPANS_EXPORTED]),
+            ("spans_failed", "Spans of traces that it has not taken.", cells[layout.SPANS_FAILED]),
             ("configurations_rejected", "Configurations that were not valid.", cells[layout.SYNC_REJECTED]),
         )
         for name, text, value in counters:

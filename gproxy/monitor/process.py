@@ -1,11 +1,13 @@
 """The monitor process: checks servers, watches the node, serves the control endpoint on the master's socket."""
 
+from __future__ import annotations
+
 import logging
 import os
 import signal
 import socket
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 from gevent import Timeout
@@ -27,6 +29,9 @@ from gproxy.shared import layout
 from gproxy.shared.health import HealthCells
 from gproxy.shared.table import now_ms
 from gproxy.store.snapshot_file import FILE_NAME
+
+if TYPE_CHECKING:
+    from gproxy.monitor.span_exporter import SpanExporter
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +71,7 @@ def run(context: Context) -> int:
         watcher.start(action)
         watchers.append(watcher)
     server.start()
+    spans = _span_exporter(context)
     context.table.cells[layout.CONTROL_PORT] = _port(context.listeners[0])
     fetcher = KeyFetcher(context.table, context.settings.gproxy.run_dir)
     current = _current(context, prober, watch, fetcher)
@@ -77,6 +83,8 @@ def run(context: Context) -> int:
             log.error("a part of the monitor has failed, another monitor must take over")
             return 1
     server.stop(timeout=0)
+    if spans is not None:
+        spans.stop()
     return 0
 
 
@@ -90,6 +98,18 @@ def _current(context: Context, prober: Prober, watch: Watch, fetcher: KeyFetcher
         prober.follow(get_hub().threadpool.apply(targets, (lines,)))
 
     return Current(context.table, context.settings.gproxy.run_dir / FILE_NAME, (check, watch.follow, fetcher.follow))
+
+
+def _span_exporter(context: Context) -> SpanExporter | None:
+    """Return what sends spans to a collector, None where there are no traces."""
+    section = context.settings.tracing
+    if not section.endpoint:
+        return None
+    from gproxy.monitor.span_exporter import SpanExporter  # nobody else has a use for it
+
+    exporter = SpanExporter(section, context.settings.gproxy.run_dir, context.table)
+    exporter.start()
+    return exporter
 
 
 def _server(context: Context, prober: Prober, watch: Watch) -> WSGIServer:

@@ -41,6 +41,8 @@ PUBLISHED_MS: Final = 14  # wall clock (ms since 1970) at which PUBLISHED was la
 MONITOR_HEARTBEAT: Final = 16  # monotonic ms
 HEALTH_GENERATION: Final = 17  # raised by each change of a server's health
 CONTROL_PORT: Final = 18  # of the control endpoint, 0 for a unix socket
+SPANS_EXPORTED: Final = 19  # of traces: taken by the collector since the node started
+SPANS_FAILED: Final = 20  # not taken by it
 MASTER_HEARTBEAT: Final = 24  # monotonic ms
 WORKERS_WANTED: Final = 25  # workers the master means to run now
 SYNC_PID: Final = 26
@@ -106,6 +108,7 @@ LARGE_BODIES: Final = 48
 SLOW_HEADS: Final = 49
 SLOW_BODIES: Final = 50
 SLOW_READERS: Final = 51
+SPANS_DROPPED: Final = 52  # of traces, because the monitor did not take them in time
 # Not a counter: 1 when the worker counts connections by address, see shared/addresses.py.
 COUNTS_ADDRESSES: Final = 63
 #: Not a counter that is told: raised by who wants the keys for tokens fetched again, read by the monitor.
@@ -133,6 +136,7 @@ COUNTER_NAMES: Final = {
     "resends": RESENDS,
     "refused_connections": REFUSED_CONNECTIONS,
     "log_dropped": LOG_DROPPED,
+    "spans_dropped": SPANS_DROPPED,
     "tunnels": TUNNELS,
     "http2_connections": HTTP2_CONNECTIONS,
     "http2_abuse": HTTP2_ABUSE,

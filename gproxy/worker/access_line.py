@@ -48,6 +48,8 @@ def json_line(exchange: Exchange, trusted: Sequence[Network]) -> bytes:
             entry[name] = text
     if consumer := getattr(exchange, "consumer", b""):
         entry["consumer"] = consumer.decode("utf-8", "replace")
+    if (trace := getattr(exchange, "trace", None)) is not None:
+        entry["trace_id"] = trace.trace_id.decode("ascii")
     if phases.earlier:
         entry["earlier"] = [_earlier(attempt) for attempt in phases.earlier]
     if api is not None and api.merge is not None:

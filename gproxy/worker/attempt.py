@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Called with the status of an answer before it is passed on; raises Unwanted when it must not be.
 OnHead = Callable[[int], None]
+#: Makes the bytes with which a server is asked.
+RequestFor = Callable[["Exchange", "Node", "Server"], bytes]
 _NO_ANSWER = "The server closed the connection without an answer."
 
 
@@ -53,6 +55,7 @@ class Carrier:
         self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
         self.answers = answers = Answers(runtime.head_bytes, runtime.head_fields)
         self._known, self._receive = answers.known, answers.receive
+        self.request_for: RequestFor = runtime.tracer.request_for if runtime.tracer is not None else request_for
 
     def carry(
         self,
@@ -126,7 +129,7 @@ class Carrier:
 
     def _ask(self, exchange: Exchange, upstream: Upstream, node: Node, server: Server) -> bytes:
         """Send the request and return the first bytes of the answer."""
-        upstream.send(request_for(exchange, node, server))
+        upstream.send(self.request_for(exchange, node, server))
         if exchange.left:
             exchange.upload = Upload(exchange, upstream, node.response_s)
         else:
@@ -185,9 +188,10 @@ class Carrier:
                 upstream.close()
 
 
-def request_for(exchange: Exchange, node: Node, server: Server) -> bytes:
-    """Return the head for the server, and of the body what is at hand."""
-    fields = exchange.outgoing()
+def request_for(exchange: Exchange, node: Node, server: Server, fields: bytes | None = None) -> bytes:
+    """Return the head for the server, with these field lines or its own, and of the body what is at hand."""
+    if fields is None:
+        fields = exchange.outgoing()
     if not node.preserve_host or not exchange.fields.host_value:
         fields = server.host_line + fields[fields.find(b"\r\n") + 2 if exchange.fields.host_value else 0 :]
     method, target = exchange.method, exchange.target

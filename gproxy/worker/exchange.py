@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gproxy.worker.node_part import NodePart
     from gproxy.worker.phases import Phases
     from gproxy.worker.tee import Tee
+    from gproxy.worker.tracing import Trace
     from gproxy.worker.upload import Upload
     from gproxy.worker.upstream import Upstream
 
@@ -59,8 +60,9 @@ class Exchange(View):
     `trial` is set while the circuit breaker of `server` waits for the result. `attempts` counts them where there may
     be several. `parts` are those of an aggregation, by the places of their nodes. `phases` are what it had to wait for,
     where it had to. At a node with rules, `way` is where one leads, `copied` are where copies go, and `tee` keeps what
-    they need. `fetch` watches it for the store, where its API stores answers. `code` and `reason` say why the gateway
-    answered instead of a server, `refused_by` what of the configuration refused the request.
+    they need. `fetch` watches it for the store, where its API stores answers. `trace` is its place in a trace, where
+    there are any. `code` and `reason` say why the gateway answered instead of a server, `refused_by` what of the
+    configuration refused the request.
     """
 
     __slots__ = (
@@ -96,6 +98,7 @@ class Exchange(View):
         "status",
         "target",
         "tee",
+        "trace",
         "trial",
         "upgrade",
         "upload",
@@ -132,6 +135,7 @@ class Exchange(View):
         self.refused_by: str
         self.rewritten: bytes
         self.tee: Tee | None
+        self.trace: Trace
         self.way: Way | None
         self.copied: Sequence[Way]
         self.fetch: Watch

@@ -21,7 +21,6 @@ from gproxy.core.errors import GatewayError
 from gproxy.core.http1 import REQUEST_LINE, parse_request_fields
 from gproxy.core.retry import IDEMPOTENT
 from gproxy.shared import layout
-from gproxy.worker.attempt import request_for
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.exchange import Exchange
 from gproxy.worker.forwarded import claimed_request_id
@@ -64,6 +63,7 @@ class Express:
         self._junctions = dispatcher.junctions
         self._enter = enter
         self._known, self._final = carrier.answers.known, carrier.answers.final
+        self._request_for = carrier.request_for
         self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
 
     # -- a request has come ------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class Express:
             return
         self._cells[self._reused] += 1
         client.waits_for = upstream
-        request = request_for(exchange, node, server)
+        request = self._request_for(exchange, node, server)
         sent = upstream.send_some(request)
         if sent != len(request):
             receive = partial(send_on, exchange, upstream, memoryview(request)[sent:])

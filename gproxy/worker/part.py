@@ -74,6 +74,9 @@ class Part(Exchange):
         self.deadline = whole.deadline
         self.answered, self.status, self.code, self.reason = 0.0, 0, "", ""
         self.server, self.trial, self.upgrade = None, None, None
+        tracer = self.client.runtime.tracer
+        if tracer is not None:
+            self.trace = tracer.of(whole).for_part()
         self.head: ResponseHead | None = None
         self.data = b""
         self.failure: GatewayError | None = None

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from gproxy.core.part_head import part_head
 from gproxy.core.retry import IDEMPOTENT
 from gproxy.shared import layout
-from gproxy.worker.attempt import request_for
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.express import fail_with, send_on
 
@@ -36,6 +35,7 @@ class PartExpress:
         self._carrier = carrier
         self._send = send
         self._known, self._final = carrier.answers.known, carrier.answers.final
+        self._request_for = carrier.request_for
         self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
 
     def begin(self, part: Part) -> Callable[[], None] | None:
@@ -58,7 +58,7 @@ class PartExpress:
             return partial(self._go_on, part, partial(self._carrier.carry, part, node, server))
         self._cells[self._reused] += 1
         part.client.waits_for = upstream
-        return self._post(part, upstream, request_for(part, node, server))
+        return self._post(part, upstream, self._request_for(part, node, server))
 
     def _post(self, part: Part, upstream: Upstream, request: bytes) -> Callable[[], None] | None:
         """Send the request over an open connection, where the part waits for its answer."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Try(NamedTuple):
-    """An attempt that was followed by another one; times in monotonic seconds. `status` 0: there was no answer."""
+    """An attempt that was followed by another one; times in monotonic seconds. `status` 0: there was no answer.
+
+    `span_id` is that of its span, b"" when its server was not told any.
+    """
 
     server: Server
     status: int
@@ -24,6 +27,7 @@ class Try(NamedTuple):
     reason: str
     began: float
     ended: float
+    span_id: bytes
 
 
 class Phases:
@@ -63,7 +67,10 @@ class Phases:
         """Note that another attempt will follow the one that is over."""
         assert exchange.server is not None
         began = max(exchange.attempted, self.ready)
-        self.earlier.append(Try(exchange.server, status, code, reason, began, monotonic()))
+        span_id, trace = b"", getattr(exchange, "trace", None)
+        if trace is not None:
+            span_id, trace.call_id = trace.call_id, b""
+        self.earlier.append(Try(exchange.server, status, code, reason, began, monotonic(), span_id))
         self.current = ""
         self._took.pop(CONNECT, None)
 

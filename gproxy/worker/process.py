@@ -69,8 +69,7 @@ class Process:
 
     def stop(self) -> None:
         """Leave at once."""
-        if self._runtime.access_log is not None:
-            self._runtime.access_log.close()
+        self._runtime.leave()
         os._exit(0)
 
     def _reopen(self) -> None:

@@ -89,6 +89,8 @@ class Recorder:
         self._rows = table.row_base(slot, 0)
         self._histograms = table.histogram_base(slot, 0)
         self._access = access
+        #: takes each part that is over, where somebody wants to know
+        self.traced: Callable[[Part], None] | None = None
 
     def begin(self) -> None:
         """Count a request that is in flight from now on."""
@@ -147,6 +149,8 @@ class Recorder:
             self._count_row(part, server.row, outcome, bucket_of(took_s))
             if part.code in _SERVER_FAILURES:
                 self.count_row(server.row, layout.ROW_FAILURES)
+            if self.traced is not None:
+                self.traced(part)
         if part.is_told and part.code and part.status >= 500 and part.code not in _DELIBERATE:
             log.warning("a part of a request failed", extra=failure(part))
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.http2.session import Session
     from gproxy.worker.termination import Termination
+    from gproxy.worker.tracing import Tracer
     from gproxy.worker.tunnel import Tunnel
 
 log = logging.getLogger(__name__)
@@ -128,9 +129,11 @@ class Runtime:
         self.id_numbers = count(1)
         self.inspection_key = key_of(context.table.cells[layout.HEADER_SECRET]).encode("ascii")
         self.access_log = self._open_access_log()
-        access = self._access(self.access_log) if self.access_log is not None else None
+        self.tracer = self._tracer()
         self.extra = own_filters(context)
-        self.recorder = Recorder(context.table, context.slot, access)
+        self.recorder = Recorder(context.table, context.slot, self._finished())
+        if self.tracer is not None:
+            self.recorder.traced = self.tracer.part_over
         self.cache = Cache(self, self.recorder, _shelf(context))
         carrier = Carrier(self)
         dispatcher = Dispatcher(self, self.recorder, carrier)
@@ -285,7 +288,40 @@ class Runtime:
         """Add one to a counter of this worker's slot (an offset such as layout.RESENDS)."""
         self.cells[self.base + counter] += 1
 
-    # -- access log --------------------------------------------------------------------------------------------
+    def leave(self) -> None:
+        """Write and send what still waits: the worker is about to leave."""
+        if self.access_log is not None:
+            self.access_log.close()
+        if self.tracer is not None:
+            self.tracer.close()
+
+    # -- access log and traces ---------------------------------------------------------------------------------
+
+    def _finished(self) -> Callable[[Exchange], None] | None:
+        """Return what takes each exchange that is over, None when nobody wants to know."""
+        access = self._access(self.access_log) if self.access_log is not None else None
+        if self.tracer is None:
+            return access
+        trace = self.tracer.end
+        if access is None:
+            return trace
+
+        def both(exchange: Exchange) -> None:
+            trace(exchange)
+            access(exchange)
+
+        return both
+
+    def _tracer(self) -> Tracer | None:
+        section = self.settings.tracing
+        if not section.endpoint:
+            return None
+        from gproxy.worker.tracing import Tracer  # nobody else has a use for it
+
+        return Tracer(section, self.settings.gproxy.run_dir, self._count_dropped_spans)
+
+    def _count_dropped_spans(self, spans: int) -> None:
+        self.cells[self.base + layout.SPANS_DROPPED] += spans
 
     def _open_access_log(self) -> AccessLog | None:
         target = self.settings.log.access

@@ -96,8 +96,7 @@ class Stage:
         self.vault.close()
         if self.cache is not None:
             self.cache.close()
-        if self.runtime.access_log is not None:
-            self.runtime.access_log.close()
+        self.runtime.leave()
 
     def use(
         self, servers: Documents = (), clusters: Documents = (), apis: Documents = (), routings: Documents = ()

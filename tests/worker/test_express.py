@@ -176,7 +176,7 @@ def test_a_fault_of_ours_is_answered_and_recorded(
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("gproxy.worker.express.request_for", broken)
+    monkeypatch.setattr(watched.stage.runtime.express, "_request_for", broken)
     assert b"500 " in watched.after(client, GET)
     monkeypatch.undo()
     assert b"200 OK" in watched.after(client, GET)

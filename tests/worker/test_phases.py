@@ -44,5 +44,5 @@ def test_an_attempt_begins_when_it_has_waited_enough(stage: Stage, clock: Clock)
     clock.now += 2
     phases.give_up(exchange, 0, "bad_upstream", "refused")
     assert phases_so_far(exchange) is phases
-    assert phases.earlier == [(server, 0, "bad_upstream", "refused", clock.now - 2, clock.now)]
+    assert phases.earlier == [(server, 0, "bad_upstream", "refused", clock.now - 2, clock.now, b"")]
     assert (phases.current, phases.took_s("C", clock.now), phases.took_s("Q", clock.now)) == ("", 0, 1)

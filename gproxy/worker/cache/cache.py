@@ -159,7 +159,7 @@ class Cache:
             has_begun = exchange.status and exchange.receive is None
             if has_begun or not fetch.stands_in_for(error.status):
                 raise
-            exchange.code, exchange.reason = error.code, error.reason or error.detail
+            exchange.failed(error)
             exchange.keeps_alive &= not error.closes
             fetch.stand_in(error.code.encode("ascii"))
 
