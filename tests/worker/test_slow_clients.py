@@ -199,11 +199,11 @@ def test_a_body_that_leaves_no_time_for_an_answer_is_no_fault_of_the_server(stag
 
 def test_who_has_been_told_to_go_on_may_take_longer_than_the_server(stage: Stage) -> None:
     with Backend(wants_it) as backend:
-        guard(stage, backend, response_s=0.1)
+        guard(stage, backend, response_s=0.3)
         peer = stage.connect()
         peer.send(HEAD.replace(b"Content", b"Expect: 100-continue\r\nContent"))
         assert peer.head().startswith(b"HTTP/1.1 100 ")
-        gevent.sleep(0.2)
+        gevent.sleep(0.5)
         peer.send(b"x" * 1000)
         assert peer.message()[1] == b"ok"
 
@@ -212,10 +212,10 @@ def test_who_has_been_told_to_go_on_may_take_longer_than_the_server(stage: Stage
 def test_who_uses_up_the_total_time_in_reading_is_as_good_as_gone(stage: Stage, framing: bytes) -> None:
     large = b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (framing, bytes(30_000_000))
     with Backend(answers(large)) as backend:
-        guard(stage, backend, total_s=0.2)
+        guard(stage, backend, total_s=0.4)
         peer = stage.connect()
         peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        gevent.sleep(0.3)
+        gevent.sleep(0.6)
         assert len(peer.rest()) < len(large)
         eventually(stage.is_quiet)
         assert (stage.cell(layout.CLIENT_GONE), stage.cell(layout.SLOW_READERS)) == (1, 1)
