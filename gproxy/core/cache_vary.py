@@ -19,6 +19,8 @@ from gproxy.core.http1 import CLAIMS, TOKEN, split_fields
 _NAME: Final = re.compile(TOKEN)
 #: Answers that depend on more fields than this are not stored.
 _MOST_NAMES: Final = 16
+#: Longer blocks are not remembered.
+_KNOWN_BYTES: Final = 2048
 #: What the gateway says itself, and differs from one request to the next.
 _OWN: Final = CLAIMS | {b"via"}
 #: The status of a list in the store, which no answer has.
@@ -44,7 +46,8 @@ class Variants:
 
     def key(self, key: bytes, block: bytes) -> bytes:
         """Return the key of the answer to a request with these field lines."""
-        return b"%b\0%b%b" % (key, self.mark, _selected(block, self.names))
+        selected = _remembered if len(block) <= _KNOWN_BYTES else _selected
+        return b"%b\0%b%b" % (key, self.mark, selected(block, self.names))
 
     def entry(self, key: bytes) -> Entry:
         """Return the list as it is stored."""
@@ -57,7 +60,6 @@ class Variants:
         return cls(tuple(entry.lines.split(b",")), entry.body) if entry.status == _LIST else None
 
 
-@lru_cache(maxsize=1024)
 def _selected(block: bytes, names: tuple[bytes, ...]) -> bytes:
     """Return the values of these fields, told apart by their lengths; an absent one differs from an empty one."""
     found: dict[bytes, list[bytes]] = {name: [] for name in names}
@@ -65,6 +67,9 @@ def _selected(block: bytes, names: tuple[bytes, ...]) -> bytes:
         if name.lower() in found:
             found[name.lower()].append(value)
     return b"".join([b"%d:%b" % (len(values), _apart(values)) for values in found.values()])
+
+
+_remembered = lru_cache(maxsize=1024)(_selected)
 
 
 def _apart(values: Sequence[bytes]) -> bytes:

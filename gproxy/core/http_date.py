@@ -17,13 +17,18 @@ _FORMS: Final = (
     re.compile(rb"[A-Z][a-z]{5,8}, (?P<day>\d\d)-" + _MONTH + rb"-(?P<year>\d\d) " + _CLOCK + rb" GMT"),
     re.compile(rb"[A-Z][a-z]{2} " + _MONTH + rb" (?P<day>[ \d]\d) " + _CLOCK + rb" (?P<year>\d{4})"),
 )
+_LONGEST: Final = len(b"Wednesday, 06-Nov-94 08:49:37 GMT")
 #: Two digits of a year mean this century up to here, the one before after it.
 _LAST_SHORT_YEAR: Final = 69
 
 
-@lru_cache(maxsize=64)
 def parse(text: bytes) -> int | None:
     """Return the seconds since 1970 that a date means, None when it is no date."""
+    return _parsed(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: bytes) -> int | None:
     for form in _FORMS:
         found = form.fullmatch(text)
         if found is not None:

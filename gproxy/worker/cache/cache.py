@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from gproxy.core.errors import GatewayError, NotStored
-from gproxy.core.http1 import ResponseHead, parse_response_head
+from gproxy.core.http1 import parse_response_head
 from gproxy.shared import layout
 from gproxy.worker.cache.fetch import Fetch, Passing
 from gproxy.worker.cache.flight import Flight, rest
@@ -229,14 +229,10 @@ def _deliver(asked: Question, entry: Entry, why: bytes) -> None:
     """Answer a part with a stored answer: what comes of it is the part's business."""
     part: Any = asked.exchange
     age_s = int(entry.age_s(monotonic()))
-    part.head = _head(b"%bAge: %d\r\nContent-Length: %d\r\n" % (entry.lines, age_s, len(entry.body)))
+    lines = b"%bAge: %d\r\nContent-Length: %d\r\n" % (entry.lines, age_s, len(entry.body))
+    part.head = parse_response_head(lines, sys.maxsize)
     part.status, part.data, part.code = entry.status, entry.body, ""
     part.sent = len(part.head.lines) + len(entry.body)
-
-
-@lru_cache(maxsize=256)
-def _head(lines: bytes) -> ResponseHead:
-    return parse_response_head(lines, sys.maxsize)
 
 
 def _reason(asked: Question, stale: Entry | None) -> bytes:

@@ -73,6 +73,8 @@ def question(
     has_identity = bool(origin.identity) or (
         origin.is_trusted and not _OF_CERTIFICATES.isdisjoint(exchange.fields.claims)
     )
+    # Who has answers of his own must have a name: a token may be good without one.
+    is_nameless = rule.is_consumers and not getattr(exchange, "consumer", b"")
     assert exchange.api is not None
-    audience = rule.audience(asked, sent, has_identity)
+    audience = rule.audience(asked, sent, has_identity or is_nameless)
     return Question(exchange, exchange.api.row, rule, key, block, asked, audience, deliver)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from tests.worker.aggregation import Kitchen, closes, in_turn, says
 from tests.worker.cache.origin import FRESH, Clock, counters
 from tests.worker.peer import Peer
@@ -54,6 +56,17 @@ def test_a_stale_part_stands_in(stage: Stage, clock: Clock) -> None:
             assert len(kitchen.got["user"]) == 2
             assert kitchen.ask().status == (503 if failing is BUSY else 502)
         stage.runtime.cache._shelf.memory.purge()  # type: ignore[union-attr]
+
+
+def test_parts_of_consumers_are_told_apart(stage: Stage) -> None:
+    keys = [{"consumer": name, "sha256": sha256(name.encode()).hexdigest()} for name in ("ada", "bob")]
+    more = {"a": {"cache": {"ttl_s": 60, "key": ["consumer"]}, "rewrite": "/{consumer}"}}
+    cached = {"a": {"cache": {"ttl_s": 60, "key": ["consumer"]}}}
+    for version in (more, cached):
+        with Kitchen(stage, {"a": says(b"1")}, version, auth={"api_keys": {"keys": keys}}) as kitchen:
+            for name in (b"ada", b"bob", b"ada", b"bob"):
+                kitchen.ask(b"GET /x HTTP/1.1\r\nHost: a\r\nX-Api-Key: " + name + b"\r\n\r\n")
+            assert [b"X-Consumer: ada" in head for head, _ in kitchen.got["a"]] == [True, False]
 
 
 def test_the_whole_is_stored_as_long_as_its_parts_allow(stage: Stage, clock: Clock) -> None:

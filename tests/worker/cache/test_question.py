@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import sha256
 
+from tests.harness.tokens import SECRET, secret_token
 from tests.worker.cache.origin import FRESH, Origin, ask, fields_of, origin
 from tests.worker.peer import response
 from tests.worker.stage import Stage
@@ -35,6 +36,14 @@ def test_consumers_have_answers_of_their_own(stage: Stage, server: Origin) -> No
         assert ask(stage, b"X-Api-Key: bob").body == b"for bob"
     assert len(server.got) == 4
     assert ask(stage).status == 401
+
+
+def test_who_has_no_name_has_no_answers_of_his_own(stage: Stage, server: Origin) -> None:
+    jwt = {"algorithms": ["HS256"], "secret": SECRET, "require": [], "consumer_claim": "name"}
+    stage.proxy_to(server.address, cache={"key": ["consumer"]}, auth={"jwt": jwt})
+    for claims, told in (({"name": "ada"}, "stored"), ({}, 'detail="for one client"')):
+        line = b"Authorization: Bearer " + secret_token(**claims).encode()
+        assert ask(stage, line).told == f"fwd=uri-miss; {told}"
 
 
 def test_answers_of_clusters_where_rules_lead_are_told_apart(stage: Stage) -> None:
