@@ -4,6 +4,7 @@
 |---|---|
 | `method` `host` `client_ip` | as the gateway sees them; `host` in lower case without its port |
 | `consumer` | who sends the request, by its key or token: where an API asks for one |
+| `request_id` | its id, as in logs and problem documents |
 | `path` `query` | the path and the query as the client wrote them |
 | `*` | what the `*` of a prefix path stands for, as the client wrote it |
 | `path.NAME` | a variable of the API's path, decoded |
@@ -27,7 +28,7 @@ from gproxy.core.grammar import FAMILIES, TOKEN
 from gproxy.core.path import plain
 
 #: Names that are complete in themselves.
-PLAIN: Final = ("method", "host", "client_ip", "consumer", "path", "query", "*")
+PLAIN: Final = ("method", "host", "client_ip", "consumer", "request_id", "path", "query", "*")
 _GROUP: Final = re.compile(r"[1-9]")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -196,6 +197,7 @@ _GETTERS: Final[dict[str, Getter]] = {
     "host": lambda request: request.host() or None,
     "client_ip": lambda request: request.client_ip(),
     "consumer": lambda request: getattr(request, "consumer", None),  # not there until somebody has found out
+    "request_id": lambda request: getattr(request, "request_id", None),  # only requests of clients have one
     "path": lambda request: request.target.partition(b"?")[0],
     "query": lambda request: request.target.partition(b"?")[2],
     "*": lambda request: request.rest(),

@@ -110,3 +110,10 @@ def test_who_sends_a_request_is_known_once_somebody_has_found_out() -> None:
     assert getter("consumer")(asked) is None
     asked.consumer = b"acme"  # type: ignore[attr-defined]
     assert getter("consumer")(asked) == b"acme"
+
+
+def test_only_requests_of_clients_have_an_id() -> None:
+    asked = Asked()
+    assert getter("request_id")(asked) is None
+    asked.request_id = b"abc-1"  # type: ignore[attr-defined]
+    assert getter("request_id")(asked) == b"abc-1"

@@ -226,3 +226,21 @@ def test_bytes_behind_an_answer_do_not_answer_the_next_request(stage: Stage, ser
         client.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
         assert client.message()[1] == LARGE
         assert len(backend.peers) == 2
+
+
+def test_stored_answers_are_what_the_server_said(stage: Stage) -> None:
+    with Backend(answers(response(BODY, TEXT, b"Cache-Control: max-age=60", b'ETag: "a"'))) as backend:
+        stage.proxy_to(backend, compress={}, cache={})
+        for lines, decode in (
+            (b"Accept-Encoding: gzip\r\n", gzip.decompress),
+            (b"", bytes),
+            (b"Accept-Encoding: br\r\n", brotli.decompress),
+            (b"Accept-Encoding: gzip\r\n", gzip.decompress),
+        ):
+            head, body = ask(stage, lines).message()
+            assert decode(body) == BODY
+            assert fields(head)["vary"] == "Accept-Encoding"
+        assert fields(head)["cache-status"].startswith("gproxy; hit")
+        told = fields(ask(stage, b'Accept-Encoding: gzip\r\nIf-None-Match: W/"a"\r\n').head())
+        assert told["etag"] == 'W/"a"'
+        assert len(backend.peers) == 1
