@@ -166,12 +166,13 @@ def test_a_client_that_only_keeps_us_busy_is_disconnected(stage: Stage, flood: C
     assert stage.cell(layout.HTTP2_ABUSE) == 1
 
 
-def test_a_head_without_end_is_not_collected(stage: Stage) -> None:
+@pytest.mark.parametrize("size", [0, 1, 16_000])
+def test_a_head_without_end_is_not_collected(stage: Stage, size: int) -> None:
     with connect(stage) as client:
         client.step()
         frame = HeadersFrame(1, b"\x00\x01a\x7f\xff\xff\xff\x0f" + b"a" * 1000)
         client.peer.send(frame.serialize())
-        piece = ContinuationFrame(1, b"a" * 16_000).serialize()
+        piece = ContinuationFrame(1, b"a" * size).serialize()  # without bounds on their number: CVE-2024-27316
         with suppress(OSError):
             for _ in range(100):
                 client.peer.send(piece)
