@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import os
 import sys
 import tempfile
 import time
@@ -19,6 +19,8 @@ from scripts.long_run.stage import SoakError, Stage, standing
 from scripts.processes import started
 
 _SAMPLE_S = 10.0
+#: Processes that ask.
+_CLIENTS = 3
 #: Caches of heads, contexts and parsed bodies fill in a process's first minutes.
 _WARM_S = 180.0
 
@@ -51,11 +53,13 @@ def main(arguments: list[str]) -> int:
 
 def soak(stage: Stage, seconds: float, rate: float, fault_s: float) -> tuple[list[Sample], Counter[str]]:
     """Load the gateway for so long; return the samples, and how often requests came to which end."""
-    command = [sys.executable, "-m", "scripts.long_run.clients", str(stage.port), str(stage.tls_port), str(rate)]
+    share = [str(stage.port), str(stage.tls_port), str(rate / _CLIENTS)]
     output = stage.folder / "clients.log"
     taken: list[Sample] = []
     began_s, number = time.monotonic(), 0
-    with started(command, output) as clients, ThreadPoolExecutor(1) as pool:
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        command = [sys.executable, "-m", "scripts.long_run.clients", *share]
+        clients = [stack.enter_context(started(command, output)) for _ in range(_CLIENTS)]
         fault: Future[None] | None = None
         while (at_s := time.monotonic() - began_s) < seconds:
             taken += samples.take(stage, at_s)
@@ -66,7 +70,7 @@ def soak(stage: Stage, seconds: float, rate: float, fault_s: float) -> tuple[lis
                 number += 1
                 progress(f"{at_s / 60:.1f} min: {befalls.__name__}")
                 fault = pool.submit(befalls, stage)
-            if clients.poll() is not None or stage.gateway.poll() is not None:
+            if any(one.poll() is not None for one in clients) or stage.gateway.poll() is not None:
                 raise SoakError(f"clients or gateway have ended:\n{output.read_text()[-2000:]}\n{stage.log()[-2000:]}")
             time.sleep(max(0.0, _SAMPLE_S - (time.monotonic() - began_s - at_s)))
     ends: Counter[str] = Counter()
@@ -81,5 +85,4 @@ def progress(text: str) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(5)
     sys.exit(main(sys.argv[1:]))

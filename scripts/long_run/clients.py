@@ -14,7 +14,7 @@ import ssl
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import httpx
@@ -22,9 +22,12 @@ import jwt
 from websockets.asyncio.client import connect
 
 from scripts.long_run.configuration import KEY, SECRET
+from scripts.long_run.kept import Kept
 
 _REPORT_S = 10.0
 _TIMEOUT_S = 20.0
+#: requests in flight: who is slow, gateway or clients, is not asked more and more
+_MOST_WAITING = 64
 
 
 @dataclass
@@ -33,11 +36,11 @@ class Site:
 
     port: int
     tls_port: int
-    one: httpx.AsyncClient = field(init=False)
+    one: Kept = field(init=False)
     two: httpx.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.one = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=_TIMEOUT_S)
+        self.one = Kept(self.port)
         secure = f"https://127.0.0.1:{self.tls_port}"
         self.two = httpx.AsyncClient(base_url=secure, http2=True, verify=_trusting(), timeout=_TIMEOUT_S)
 
@@ -51,11 +54,11 @@ def _trusting() -> ssl.SSLContext:
 Kind = Callable[[Site], Awaitable[str]]
 
 
-def plain(path: str, method: str = "GET", **options: object) -> Kind:
+def plain(path: str, method: str = "GET", headers: dict[str, str] | None = None, body: bytes = b"") -> Kind:
     """Return a kind of request over a kept connection."""
 
     async def ask(site: Site) -> str:
-        return str((await site.one.request(method, path, **options)).status_code)  # type: ignore[arg-type]
+        return str(await site.one.ask(path, method, headers, body))
 
     return ask
 
@@ -72,30 +75,28 @@ def over_http2(path: str) -> Kind:
 async def signed(site: Site) -> str:
     """Ask with a token of one's own."""
     token = jwt.encode({"sub": f"u{random.randrange(1000)}", "exp": time.time() + 60}, SECRET, "HS256")
-    answer = await site.one.get("/signed", headers={"Authorization": f"Bearer {token}"})
-    return str(answer.status_code)
+    return str(await site.one.ask("/signed", headers={"Authorization": f"Bearer {token}"}))
 
 
 async def limited(site: Site) -> str:
     """Ask as one of many who share a limit each."""
-    return str((await site.one.get("/limited", headers={"X-Who": str(random.randrange(3))})).status_code)
+    return str(await site.one.ask("/limited", headers={"X-Who": str(random.randrange(3))}))
 
 
 async def unseen(site: Site) -> str:
     """Ask with a head that nobody has seen before."""
-    answer = await site.one.get(f"/small?n={random.random()}", headers={"X-N": str(random.random())})
-    return str(answer.status_code)
+    return str(await site.one.ask(f"/small?n={random.random()}", headers={"X-N": str(random.random())}))
 
 
 async def chunked(site: Site) -> str:
     """Send a body in chunks."""
 
-    async def pieces() -> object:
+    async def pieces() -> AsyncIterator[bytes]:
         for _ in range(5):
             yield b"x" * 2000
             await asyncio.sleep(0.01)
 
-    return str((await site.one.post("/posts", content=pieces())).status_code)  # type: ignore[arg-type]
+    return str(await site.one.ask("/posts", "POST", body=pieces()))
 
 
 async def chat(site: Site) -> str:
@@ -141,7 +142,7 @@ KINDS: dict[str, tuple[int, Kind]] = {
     "GET, new head": (10, unseen),
     "HTTP/2": (10, over_http2("/small")),
     "new TLS connection": (4, fresh),
-    "POST": (10, plain("/posts", "POST", content=b"x" * 10_000)),
+    "POST": (10, plain("/posts", "POST", body=b"x" * 10_000)),
     "POST in chunks": (3, chunked),
     "aggregation": (6, plain("/pages/7")),
     "API key": (4, plain("/keyed", headers={"X-Api-Key": KEY})),
@@ -171,7 +172,8 @@ async def run(site: Site, rate: float, say: Callable[[str], object]) -> None:
 
     async def one(name: str) -> None:
         try:
-            end = await KINDS[name][1](site)
+            async with asyncio.timeout(_TIMEOUT_S):
+                end = await KINDS[name][1](site)
         except Exception as error:  # whatever a library makes of a fault
             end = type(error).__name__
         ends[f"{name}: {end}"] += 1
@@ -183,7 +185,7 @@ async def run(site: Site, rate: float, say: Callable[[str], object]) -> None:
             waiting.add(task)
             task.add_done_callback(waiting.discard)
         await asyncio.sleep(0.05)
-        while len(waiting) > 400:  # a gateway that is away is not asked more and more
+        while len(waiting) > _MOST_WAITING:
             await asyncio.sleep(0.05)
         if time.monotonic() >= report_s:
             report_s += _REPORT_S

@@ -27,7 +27,7 @@ def test_each_kind_of_request_comes_to_an_end_of_its_own(stage: Stage) -> None:
     async def ask() -> dict[str, str]:
         site = Site(stage.port, stage.tls_port)
         found = {name: await kind(site) for name, (_, kind) in KINDS.items() if name not in UNSURE}
-        await site.one.aclose()
+        site.one.close()
         await site.two.aclose()
         return found
 
