@@ -58,10 +58,12 @@ def _inside(port: int) -> dict[int, dict[str, int]]:
     return found
 
 
+#: So many connections of clients and to servers may be open at one time and not at another.
+_MOST_CONNECTIONS = 150
 #: figure -> how much more of it there may be late in a life than in the middle of it: a share of it, and a number
 BOUNDS: dict[str, tuple[float, float]] = {
     "memory_bytes": (0.03, 1 << 20),
-    "descriptors": (0.0, 20),
+    "descriptors": (0.0, _MOST_CONNECTIONS),
     "threads": (0.0, 2),
     "greenlets": (0.0, 50),
     "objects": (0.03, 2000),

@@ -23,7 +23,7 @@ def test_what_stays_does_not_grow() -> None:
 def test_what_grows_is_told() -> None:
     (told,) = growth(life(list(range(50, 80))), 60.0)
     assert told.startswith("w (7): memory_bytes grows from ")
-    assert [line.split()[2] for line in growth(life([50] * 30, greenlets=10, descriptors=5), 0.0)] == [
+    assert [line.split()[2] for line in growth(life([50] * 30, greenlets=10, descriptors=20), 0.0)] == [
         "descriptors",
         "greenlets",
     ]
