@@ -43,6 +43,9 @@ def main(arguments: list[str]) -> int:
     print(table.processes(taken, 18))
     print()
     print(table.requests(ends))
+    for line in log.splitlines():
+        if " ERROR " in line:
+            progress(line)
     wrong = [line for life in samples.lives(taken) for line in samples.growth(life, _WARM_S)]
     if "Traceback" in log:
         wrong.append(f"the gateway has logged a fault of its own:\n{log[log.index('Traceback') - 500 :][:5000]}")
