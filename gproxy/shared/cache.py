@@ -59,13 +59,6 @@ class Owner(NamedTuple):
     generation: int
 
 
-class Found(NamedTuple):
-    """The pieces of a record in one, and whether it is so far back that it will be overwritten before long."""
-
-    data: bytes
-    is_old: bool
-
-
 class CacheMemory:
     """The memory is `fd`, for `asked` bytes; `size` is that of the log. Processes forked after `create` share it."""
 
@@ -117,17 +110,26 @@ class CacheMemory:
 
     # -- reading -----------------------------------------------------------------------------------------------
 
-    def get(self, key: bytes) -> Found | None:
-        """Return what is stored under a key; None when there is nothing, or it is being overwritten."""
+    def at(self, key: bytes) -> int | None:
+        """Return the position of what is stored under a key, None without anything: at one position it never changes.
+
+        Another key may have the same fingerprint: what is there says its own.
+        """
         print_ = self._print(key)
         base = self._set(print_)
         prints = self._cells[base : base + _WAYS].tolist()
         if print_ not in prints:
             return None
+        at: int = self._cells[base + _WAYS + prints.index(print_)]
+        return at if at >= self._lost() else None
+
+    def is_old(self, at: int) -> bool:
+        """Say whether a position is so far back that it will be overwritten before long."""
+        return bool(self._cells[_RESERVED] - at > self.size * _OLD_PART)
+
+    def get(self, at: int) -> bytes | None:
+        """Return the pieces of a record in one; None when it is being overwritten."""
         cells = self._cells
-        at = cells[base + _WAYS + prints.index(print_)]
-        if at < self._lost():
-            return None
         start = self._log + at % self.size
         record = start // 8
         length = cells[record + _BYTES]
@@ -136,7 +138,7 @@ class CacheMemory:
         data = self._bytes[start + _RECORD_BYTES : start + _RECORD_BYTES + length].tobytes()
         if at < self._lost():  # overwritten while it was copied, perhaps
             return None
-        return Found(data, cells[_RESERVED] - at > self.size * _OLD_PART)
+        return data
 
     def _lost(self) -> int:
         """Return the position below which nothing is there any more."""

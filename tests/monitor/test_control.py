@@ -187,7 +187,7 @@ def test_stored_answers_are_forgotten(table: Table) -> None:
     got: list[str] = []
     body = control(environ, lambda status, headers: got.append(status))
     assert (got, json.loads(b"".join(body))["purged"]) == (["200 OK"], True)
-    assert memory.get(b"k") is None
+    assert memory.at(b"k") is None
     memory.close()
     status, headers, _ = ask(table, "/cache/purge")
     assert (status, headers["Allow"]) == ("405 Method Not Allowed", "POST")

@@ -26,8 +26,8 @@ def memory() -> Iterator[CacheMemory]:
 
 
 def value(memory: CacheMemory, key: bytes) -> bytes | None:
-    found = memory.get(key)
-    return None if found is None else found.data
+    at = memory.at(key)
+    return None if at is None else memory.get(at)
 
 
 def child(task: Callable[[], object]) -> int:
@@ -48,7 +48,7 @@ def status_of(pid: int) -> int:
 
 
 def test_what_is_put_is_found(memory: CacheMemory) -> None:
-    assert memory.get(b"a") is None
+    assert memory.at(b"a") is None
     assert memory.put(b"a", [b"one", b" ", b"two"], ME) == []
     assert memory.put(b"b", [b""], ME) == []
     assert (value(memory, b"a"), value(memory, b"b"), value(memory, b"c")) == (b"one two", b"", None)
@@ -95,14 +95,12 @@ def test_what_was_replaced_or_removed_is_nobodys_loss(memory: CacheMemory) -> No
 
 def test_what_is_far_back_is_old(memory: CacheMemory) -> None:
     memory.put(b"a", [b"x"], ME)
+    at = memory.at(b"a")
+    assert at is not None
     for number in range(8):
-        found = memory.get(b"a")
-        assert found is not None
-        assert not found.is_old
+        assert not memory.is_old(at)
         memory.put(b"%d" % number, [b"y" * 100_000], ME)
-    found = memory.get(b"a")
-    assert found is not None
-    assert found.is_old
+    assert memory.is_old(at)
 
 
 keys = st.integers(0, 40)

@@ -114,7 +114,7 @@ class Cache:
     def _serve(self, asked: Question, entry: Entry, why: bytes) -> None:
         """Answer with a stored answer, or tell the client that it has it already."""
         exchange, head, body, status = asked.exchange, entry.lines, entry.body, entry.status
-        if entry.is_known_to(asked.asked):
+        if asked.asked.is_conditional and entry.is_known_to(asked.asked):
             head, body, status = entry.lines_of_304(), b"", 304
         assert exchange.api is not None
         for after in exchange.api.after:

@@ -12,25 +12,31 @@ from gproxy.shared.cache import CacheMemory, Owner
 from gproxy.shared.table import Table
 
 _MARK_BYTES: Final = 8
+#: Entries that a worker keeps at hand: each at most so large, and all together.
+_KNOWN_BYTES: Final = 1 << 16
+_MOST_KNOWN_BYTES: Final = 1 << 21
 
 
 def look(memory: CacheMemory, key: bytes, block: bytes) -> Entry | None:
     """Return what is stored for a request with these field lines, and leave it where it is; None without anything."""
-    entry, _ = _read(memory, key)
+    entry = _read(memory, key, memory.at(key))
     variants = Variants.of(entry) if entry is not None else None
-    return entry if variants is None else _read(memory, variants.key(key, block))[0]
+    if variants is None:
+        return entry
+    key = variants.key(key, block)
+    return _read(memory, key, memory.at(key))
 
 
-def _read(memory: CacheMemory, key: bytes) -> tuple[Entry | None, bool]:
-    """Return what is under a key, and whether that is old."""
-    found = memory.get(key)
-    if found is None:
-        return None, False
+def _read(memory: CacheMemory, key: bytes, at: int | None) -> Entry | None:
+    """Return the entry of this key at a position."""
+    data = memory.get(at) if at is not None else None
+    if data is None:
+        return None
     try:
-        entry = Entry.unpacked(found.data)
+        entry = Entry.unpacked(data)
     except ValueError:
-        return None, False
-    return (entry, found.is_old) if entry.key == key else (None, False)
+        return None
+    return entry if entry.key == key else None
 
 
 class Shelf:
@@ -40,6 +46,8 @@ class Shelf:
         self.memory = memory
         self._table = table
         self._slot = slot
+        self._known: dict[bytes, tuple[int, Entry]] = {}
+        self._known_bytes = 0
 
     def find(self, key: bytes, block: bytes, row: int) -> Entry | None:
         """Return the answer to a request with these field lines, None without one."""
@@ -49,7 +57,7 @@ class Shelf:
 
     def place(self, key: bytes, block: bytes) -> bytes:
         """Return the key that an answer to a request with these field lines has, as far as is known."""
-        first, _ = _read(self.memory, key)
+        first = _read(self.memory, key, self.memory.at(key))
         variants = Variants.of(first) if first is not None else None
         return key if variants is None else variants.key(key, block)
 
@@ -88,7 +96,26 @@ class Shelf:
         self.memory.remove(key)
 
     def _get(self, key: bytes, row: int) -> Entry | None:
-        entry, is_old = _read(self.memory, key)
-        if entry is not None and is_old:
+        at = self.memory.at(key)
+        known = self._known.get(key)
+        if known is not None and known[0] == at:
+            entry: Entry | None = known[1]
+        else:
+            entry = _read(self.memory, key, at)
+            if entry is None or at is None:
+                return None
+            self._remember(key, at, entry)
+        if at is not None and entry is not None and self.memory.is_old(at):
             self.put(entry, row)
         return entry
+
+    def _remember(self, key: bytes, at: int, entry: Entry) -> None:
+        """Keep a small entry at hand: as long as it is at this position it is the same."""
+        size = len(key) + len(entry.lines) + len(entry.body)
+        if size > _KNOWN_BYTES:
+            return
+        self._known_bytes += size
+        if self._known_bytes > _MOST_KNOWN_BYTES:
+            self._known.clear()
+            self._known_bytes = size
+        self._known[key] = at, entry

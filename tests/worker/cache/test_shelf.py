@@ -70,6 +70,19 @@ def test_what_is_no_entry_is_not_found(shelf: Shelf) -> None:
     assert shelf.find(b"k", b"", ROW) is None
 
 
+def test_what_another_worker_stores_is_seen_at_once(shelf: Shelf) -> None:
+    other = Shelf(shelf.memory, shelf._table, 0)
+    for body in (b"1", b"2", b"x" * 100_000, b"3"):
+        other.keep(replace(ENTRY, body=body), (), b"", ROW)
+        assert [shelf.find(b"k", b"", ROW).body for _ in range(2)] == [body, body]  # type: ignore[union-attr]
+    shelf.memory.purge()
+    assert shelf.find(b"k", b"", ROW) is None
+    for number in range(60):
+        shelf.keep(replace(ENTRY, key=b"%d" % number, body=b"y" * 60_000), (), b"", ROW)
+        assert shelf.find(b"%d" % number, b"", ROW) is not None
+    assert len(shelf._known) < 40
+
+
 def test_how_much_it_holds(shelf: Shelf) -> None:
     assert shelf.holds(100_000)
     assert not shelf.holds(1 << 17)
