@@ -10,6 +10,7 @@ def table_of(pid: int) -> Table:
     folder = f"/proc/{pid}/fd"
     for name in os.listdir(folder):
         path = f"{folder}/{name}"
-        if os.readlink(path).startswith("/memfd:gproxy"):
+        # "gproxy (deleted)": stored answers and keys of certificates are in memory of other names
+        if os.readlink(path).startswith("/memfd:gproxy "):
             return Table.attach(os.open(path, os.O_RDWR))
     raise AssertionError(f"process {pid} has no shared memory of gproxy")
