@@ -63,6 +63,7 @@ def content(turn: int) -> list[bytes]:
     return found + [api.replace(b"1111", b"%d" % row) for row, api in enumerate(numbered, 2)]
 
 
+@pytest.mark.timeout(600)
 def test_no_change_holds_the_loop_for_long(stage: Stage, watch: Watch, tmp_path: Path) -> None:
     path = tmp_path / "snapshot.jsonl"
     current = Current(stage.runtime, path)
