@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import psutil
 import pytest
@@ -32,8 +31,9 @@ MOST_PERCENT = 30
 MOST_MS = 50
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[tuple[Admin, str, list[Gateway]]]:
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Admin, str, list[Gateway]]]:
+    tmp_path = tmp_path_factory.mktemp("fleet")
     with ExitStack() as stack:
         echo = stack.enter_context(EchoBackend())
         names = [f"s{number}" for number in range(SERVERS)]
