@@ -61,7 +61,7 @@ def is_json(data: bytes, rest: Rest = no_rest, piece: int = _PIECE_BYTES) -> boo
     if not _is_grammatical(last):
         return False
     rest()
-    return _is_utf8(last)
+    return last.isascii() or _is_utf8(last)
 
 
 def runs(data: bytes, decode: Callable[[bytes], T], rest: Rest = no_rest, piece: int = _PIECE_BYTES) -> Iterator[T]:
@@ -86,7 +86,7 @@ def runs(data: bytes, decode: Callable[[bytes], T], rest: Rest = no_rest, piece:
 
 
 def _is_valid(text: bytes) -> bool:
-    return _is_grammatical(text) and _is_utf8(text)
+    return _is_grammatical(text) and (text.isascii() or _is_utf8(text))
 
 
 def _is_grammatical(text: bytes) -> bool:
@@ -99,7 +99,7 @@ def _is_grammatical(text: bytes) -> bool:
 
 def _is_utf8(text: bytes) -> bool:
     try:
-        return text.isascii() or bool(str(text, "utf-8"))
+        return bool(str(text, "utf-8"))
     except UnicodeDecodeError:
         return False
 

@@ -28,7 +28,7 @@ def part_text(head: PartHead, data: bytes, rest: Rest = no_rest) -> bytes:
     if not data:
         return NULL
     if head.kind is not Kind.TEXT:
-        unicode = data if _is_unicode(head.charset) else _decoded(data, head.charset).encode()
+        unicode = data if not head.charset or _is_unicode(head.charset) else _decoded(data, head.charset).encode()
         text = checked(unicode.removeprefix(_BOM), rest)
         if text is not None:
             return text
@@ -38,7 +38,7 @@ def part_text(head: PartHead, data: bytes, rest: Rest = no_rest) -> bytes:
 
 
 def _is_unicode(charset: str) -> bool:
-    return charset.lower() in ("", "utf-8", "utf8", "us-ascii")
+    return charset.lower() in ("utf-8", "utf8", "us-ascii")
 
 
 def _decoded(data: bytes, charset: str) -> str:

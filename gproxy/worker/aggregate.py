@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gproxy.core.errors import BadUpstream, GatewayError
@@ -69,21 +68,19 @@ class Aggregator:
     def _gather(self, exchange: Exchange, gathering: Gathering, batch: Sequence[int]) -> None:
         """Run the parts of a batch until the whole is decided, or they are over."""
         waiting = gathering.begin(batch)
-        if gathering.decisive(batch) is not None or not waiting:
+        if not waiting or (len(waiting) < len(batch) and gathering.decisive(batch) is not None):
             return
-        steps = [self._begin(gathering, index, batch) for index in waiting]
+        steps = []
+        for index in waiting:
+            part = gathering.parts[index]
+            part.gathering, part.place = gathering, index
+            steps.append(self._express.begin(part))
         try:
             if any(steps):
                 hub.loop.run_callback(self._start, steps)
             gathering.wait(exchange.client)
         finally:
             gathering.leave(waiting)
-
-    def _begin(self, gathering: Gathering, index: int, batch: Sequence[int]) -> Callable[[], None] | None:
-        """Send a part on its way; return what needs a greenlet."""
-        part = gathering.parts[index]
-        part.over = partial(gathering.over, index, batch)
-        return self._express.begin(part)
 
     def _start(self, steps: Iterable[Callable[[], None] | None]) -> None:
         for step in steps:

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 class Gathering:
     """What has become of the parts of one request. `parts` are those so far, by the places of their nodes."""
 
-    __slots__ = ("_came", "_is_decided", "_left", "_merge", "_pause", "parts")
+    __slots__ = ("_batch", "_came", "_is_decided", "_left", "_merge", "_pause", "parts")
 
     def __init__(self, merge: Merge) -> None:
         self.parts: dict[int, NodePart] = {}
         self._merge = merge
         self._came: list[bool | None] = [None] * len(merge.parts)
+        self._batch: Sequence[int] = ()
         self._left = 0
         self._is_decided = False
         self._pause = Pause()
@@ -34,7 +35,7 @@ class Gathering:
         for index in batch:
             self._came[index] = self.parts[index].came
         waiting = [index for index in batch if self._came[index] is None]
-        self._left = len(waiting)
+        self._batch, self._left = batch, len(waiting)
         return waiting
 
     def wait(self, client: Client) -> None:
@@ -47,14 +48,14 @@ class Gathering:
         finally:
             client.waits_for = None
 
-    def over(self, index: int, batch: Sequence[int]) -> None:
-        """Note what became of a part of this batch. When that decides the whole, tell who waits, and the others."""
+    def over(self, index: int) -> None:
+        """Note what became of a part of the batch. When that decides the whole, tell who waits, and the others."""
         came = self._came[index] = self.parts[index].came
         self._left -= 1
         if not came and self._merge.parts[index].is_needed:
             self._is_decided = True
-            self.leave(self._merge.needless(batch, self._came))
-        if not self._left or (self._is_decided and self.decisive(batch) is not None):
+            self.leave(self._merge.needless(self._batch, self._came))
+        if not self._left or (self._is_decided and self.decisive(self._batch) is not None):
             if getcurrent() is hub:
                 self._pause.wake()
             else:

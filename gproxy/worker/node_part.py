@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from gproxy.core import json_text
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gproxy.core.json_text import Text
     from gproxy.core.node import Node
     from gproxy.worker.exchange import Exchange
+    from gproxy.worker.gathering import Gathering
     from gproxy.worker.runtime import Runtime
 
 #: Coded bodies larger than this are decoded by a thread.
@@ -34,25 +35,31 @@ class NodePart(Part):
     """What one node has to say. `came` is None until it is known whether it did.
 
     `text` is its JSON in the whole, or what stands in for it. `lines` is the head of its answer, `seen` what of it
-    counts for the whole. `earlier` are the parts of the batches before by their names. `over` is called when it is
-    known what became of it.
+    counts for the whole. `earlier` are the parts of the batches before by their names. `gathering` is told when it is
+    known what became of it, the part at `place`; that was at `over_s`, 0 until then.
     """
 
-    __slots__ = ("came", "earlier", "lines", "over", "rule", "seen", "text", "took_ms")
+    __slots__ = ("came", "earlier", "gathering", "lines", "over_s", "place", "rule", "seen", "text")
 
     def __init__(self, whole: Exchange, node: Node, rule: PartRule, earlier: Mapping[str, NodePart]) -> None:
-        super().__init__(whole, node, whole.client.runtime.part_bytes)
+        super().__init__(whole, node, whole.client.runtime.part_bytes, whole.whole)
         self.rule = rule
         self.earlier = earlier
         self.came: bool | None = None
         self.text: Text = rule.stand_in
         self.lines = b""
         self.seen: PartHead | None = None
-        self.over: Callable[[], None] | None = None
-        self.took_ms = 0
+        self.gathering: Gathering | None = None
+        self.place: int
+        self.over_s = 0.0
         self.attempts = 0
         if node.total_s:
             self.deadline = min(self.deadline, self.started + node.total_s)
+
+    @property
+    def took_ms(self) -> int:
+        """How long it took in milliseconds; 0 until it is over."""
+        return round((self.over_s - self.started) * 1000) if self.over_s else 0
 
     def part(self, name: str, path: tuple[str, ...]) -> bytes | None:
         """Return the plain value at a path of an earlier part, None when there is none."""
@@ -87,14 +94,14 @@ class NodePart(Part):
 
     def ended(self, now_s: float) -> None:
         """Say that the part is over, whether it came or not."""
-        self.took_ms = round((now_s - self.started) * 1000)
+        self.over_s = now_s
         if self.came is None:
             self.came = False
-        over, self.over = self.over, None  # it knows all parts: a cycle
-        if over is not None:
-            over()
+        gathering, self.gathering = self.gathering, None  # it knows all parts: a cycle
+        if gathering is not None:
+            gathering.over(self.place)
 
-    def judge(self) -> None:
+    def judge(self, seen: PartHead | None = None) -> None:
         """Read the answer. One of 400 and above is one, and no part; other ones that are no part raise BadUpstream."""
         assert self.head is not None
         lines = self.head.lines
@@ -102,7 +109,7 @@ class NodePart(Part):
             lines = after(self, lines)
         self.lines = lines
         if 200 <= self.status < 300:
-            self._read(part_head(lines))
+            self._read(seen if seen is not None and lines is self.head.lines else part_head(lines))
         elif self.status < 400:
             raise BadUpstream("A server's answer is not what was asked for.", f"status {self.status}")
 

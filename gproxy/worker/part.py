@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from gproxy.core.errors import GatewayError, UpstreamTimeout
 from gproxy.core.http1 import ResponseHead
@@ -19,6 +19,7 @@ from gproxy.worker.link import ClientGone
 
 if TYPE_CHECKING:
     from gproxy.core.node import Node
+    from gproxy.core.part_head import PartHead
     from gproxy.worker.connection import Client
     from gproxy.worker.pause import Pause
     from gproxy.worker.record import Recorder
@@ -60,7 +61,7 @@ class Part(Exchange):
     def __init__(self, whole: Exchange, node: Node, most: int, body: bytes | None = None) -> None:
         self.node = node
         self.most = most
-        self.client = cast("Client", StandIn(whole.client))
+        self.client = StandIn(whole.client)  # type: ignore[assignment]
         self.api = whole.api
         self.method = whole.method if node.method is None else node.method
         self.target, self.values = whole.target, whole.values
@@ -118,8 +119,8 @@ class Part(Exchange):
     def ended(self, now_s: float) -> None:
         """Say that it is over; called once, by whoever has it answered (part_express.py)."""
 
-    def judge(self) -> None:
-        """Look at the answer; what is raised is why there is none."""
+    def judge(self, seen: PartHead | None = None) -> None:
+        """Look at the answer; what is raised is why there is none. `seen`: what its head means, where that is known."""
 
     def fail(self, error: GatewayError) -> None:
         """Note why there is no answer."""

@@ -68,7 +68,9 @@ class PartExpress:
             return self._taken(part, upstream, partial(fail_with, error))
         if sent != len(request):
             return self._taken(part, upstream, partial(send_on, part, upstream, memoryview(request)[sent:]))
-        deadline = min(part.started + (part.node.response_s or NEVER), part.deadline)
+        deadline = part.started + (part.node.response_s or NEVER)
+        if part.deadline < deadline:
+            deadline = part.deadline
         upstream.deadline = deadline
         if deadline < upstream.due:
             upstream.deadlines.enter(upstream, deadline)
@@ -79,14 +81,16 @@ class PartExpress:
         """Take an answer that has come at once."""
         end = data.find(b"\r\n\r\n") + 4
         head = self._known.get(data[:end]) or self._final(data[:end])
+        seen = None if head is None else part_head(head.lines)
         if (
             head is None
+            or seen is None
+            or seen.coding
             or head.length != len(data) - end
             or head.length > part.most
             or head.close
             or head.status == 204
             or head.status == 304
-            or part_head(head.lines).coding
         ):
             self._runtime.start(self._taken(part, upstream, lambda: data))
             return
@@ -96,11 +100,11 @@ class PartExpress:
         part.head, part.status, part.sent = head, head.status, len(data)
         part.data = data[end:]
         try:
-            part.judge()
+            part.judge(seen)
         except Exception as error:
             self._go_on(part, partial(fail_with, error))
             return
-        self._recorder.part_over(part, head.status)
+        self._recorder.part_whole(part, now_s)
         part.ended(now_s)
 
     def fail(self, part: Part, error: Exception) -> None:

@@ -154,6 +154,20 @@ class Recorder:
         if part.is_told and part.code and part.status >= 500 and part.code not in _DELIBERATE:
             log.warning("a part of a request failed", extra=failure(part))
 
+    def part_whole(self, part: Part, now_s: float) -> None:
+        """As `part_over`, for what went the short way: the whole answer of the server came at once."""
+        cells, server = self._cells, part.server
+        assert server is not None
+        base = self._rows + server.row * ROW_CELLS
+        cells[base] -= 1
+        cells[base + _OUTCOMES[part.status // 100]] += 1
+        cells[base + ROW_BYTES_OUT] += part.sent
+        cells[self._histograms + server.row * HISTOGRAM_CELLS + bucket_of(now_s - part.attempted)] += 1
+        if part.received:
+            cells[base + ROW_BYTES_IN] += part.received
+        if self.traced is not None:
+            self.traced(part)
+
     def end(self, exchange: Exchange) -> None:
         """Count and log a request that is over: for the worker, for its API, and for the server tried last."""
         cells = self._cells

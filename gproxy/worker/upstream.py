@@ -91,20 +91,11 @@ class Upstream(Link):
         """Return what the story of a request is told when the server does not read it."""
         return UpstreamTimeout("The server took too long to read the request.", "took no byte within the deadline")
 
-    def unattended(self) -> None:
-        """An answer begins, or somebody will read it later; in the pool, whatever comes is the connection's end."""
+    def _ready(self) -> None:
         exchange = self.waiting
-        if exchange is not None:
-            self._answer(exchange)
+        if exchange is None:
+            super()._ready()
             return
-        if self.idle_since and self.is_alive():
-            return
-        if self.idle_since:
-            self.pool.drop(self)
-        else:
-            self.disarm()
-
-    def _answer(self, exchange: Exchange) -> None:
         try:
             data = self._recv(RECV_BYTES)
         except WOULD_BLOCK:
@@ -114,6 +105,15 @@ class Upstream(Link):
             return
         self.waiting = None
         self.taker.finish(exchange, self, data)
+
+    def unattended(self) -> None:
+        """Somebody will read what comes later; in the pool, whatever comes is the connection's end."""
+        if self.idle_since and self.is_alive():
+            return
+        if self.idle_since:
+            self.pool.drop(self)
+        else:
+            self.disarm()
 
     def interrupt(self, error: Exception) -> bool:
         """Raise `error` where the answer is awaited, by a greenlet or without one."""

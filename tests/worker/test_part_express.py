@@ -11,6 +11,7 @@ from tests.worker.aggregation import GET, Kitchen, after, closes, in_turn, never
 from tests.worker.peer import Peer, eventually
 from tests.worker.stage import Stage
 from tests.worker.test_gathering import Gone, outcomes
+from tests.worker.test_record import counted
 
 A, B = says(b"1"), says(b"2")
 
@@ -45,6 +46,20 @@ def test_over_open_connections_no_part_needs_a_greenlet(stage: Stage) -> None:
         assert watched.greenlets(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello") == 0
         assert stage.cell(layout.UPSTREAM_CONNECTS) == 2
         assert stage.cell(layout.UPSTREAM_REUSED) == 4
+
+
+@pytest.mark.parametrize("status", [200, 404, 503])
+def test_a_part_counts_on_the_short_way_as_on_the_long_one(stage: Stage, status: int) -> None:
+    with Kitchen(stage, {"a": says(b"{}", status=status)}) as kitchen:
+        watched = Watched(stage, kitchen)
+        request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+        assert watched.greenlets(request) == 1
+        long = counted(stage, 0)
+        assert watched.greenlets(request) == 0
+        both = counted(stage, 0)
+    assert long.pop("bytes_out") < both.pop("bytes_out")
+    assert long == {f"status_{status // 100}xx": 1, "requests": 1, "times": 1, "bytes_in": 5}
+    assert both == {name: 2 * count for name, count in long.items()}
 
 
 @pytest.mark.parametrize(
