@@ -55,12 +55,13 @@ def is_json(data: bytes, rest: Rest = no_rest, piece: int = _PIECE_BYTES) -> boo
             break
         start, opened = cut
     last = _before(opened) + data[start:] if start else data
-    if len(last) <= 3 * piece:
-        return _is_valid(last)
-    rest()
+    is_large = len(last) > 3 * piece
+    if is_large:
+        rest()
     if not _is_grammatical(last):
         return False
-    rest()
+    if is_large:
+        rest()
     return last.isascii() or _is_utf8(last)
 
 

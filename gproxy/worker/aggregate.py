@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from gproxy.core.errors import BadUpstream, GatewayError
 from gproxy.core.http1 import parse_response_head
+from gproxy.core.json_check import no_rest
 from gproxy.core.part_head import merged
 from gproxy.worker.gathering import Gathering
 from gproxy.worker.link import hub
-from gproxy.worker.node_part import NodePart, rest_for
+from gproxy.worker.node_part import LARGE_BYTES, NodePart, turns
 from gproxy.worker.respond import answer_head
 from gproxy.worker.tap import open_taps
 
@@ -50,12 +51,13 @@ class Aggregator:
         exchange.parts = gathering.parts
         lines, own = _lines(exchange)
         earlier: dict[str, NodePart] = {}
+        forwards: dict[bytes | None, bytes] = {}
         for batch in merge.batches:
             made: dict[str, NodePart] = {}
             for index in batch:
                 rule = merge.parts[index]
                 gathering.parts[index] = part = NodePart(exchange, api.nodes[index], rule, earlier)
-                part.prepare(lines, own)
+                part.prepare(lines, own, forwards)
                 made[rule.name] = part
             self._gather(exchange, gathering, batch)
             decisive = gathering.decisive(batch)
@@ -96,7 +98,8 @@ class Aggregator:
         lines = _HEADS[is_complete] + merged([part.seen for part in parts], is_complete)
         if not has_all:
             lines += b"X-Gateway-Parts: %b\r\n" % gathering.told().encode("ascii")
-        rest = rest_for(self._runtime, sum([len(part.data) for part in parts]))
+        is_large = sum([len(part.data) for part in parts]) > LARGE_BYTES
+        rest = turns(self._runtime) if is_large else no_rest
         body = api.merge.document([part.text for part in parts], rest)
         rest()
         head = answer_head(exchange, 200, lines)

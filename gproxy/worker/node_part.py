@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Coded bodies larger than this are decoded by a thread.
 _SMALL_BYTES: Final = 16_384
 #: Work on more than this is done in slices.
-_LARGE_BYTES: Final = 131_072
+LARGE_BYTES: Final = 131_072
 
 
 class NodePart(Part):
@@ -65,9 +65,10 @@ class NodePart(Part):
         """Return the plain value at a path of an earlier part, None when there is none."""
         return json_text.plain(json_text.at(self.earlier[name].text, path))
 
-    def prepare(self, lines: bytes, own: bytes) -> None:
+    def prepare(self, lines: bytes, own: bytes, forwards: dict[bytes | None, bytes]) -> None:
         """Make the request of the field lines of the whole and the gateway's own.
 
+        `forwards` are those that were made already for parts of the same whole, by the methods of their nodes.
         Without a value for its rewrite the part has failed.
 
         If that is missing because an earlier part failed, it is that part's failure.
@@ -76,7 +77,11 @@ class NodePart(Part):
         if self.method == b"HEAD":
             self.method = b"GET"
         takes_body = method is None or method not in BODILESS
-        self.forward = part_fields(lines, self.method, takes_body, self.fields.length != 0) + own
+        forward = forwards.get(method)
+        if forward is None:
+            forward = part_fields(lines, self.method, takes_body, self.fields.length != 0) + own
+            forwards[method] = forward
+        self.forward = forward
         if not takes_body:
             self.body = b""
         if self.node.rewrite is not None:
@@ -109,20 +114,16 @@ class NodePart(Part):
             lines = after(self, lines)
         self.lines = lines
         if 200 <= self.status < 300:
-            self._read(seen if seen is not None and lines is self.head.lines else part_head(lines))
+            if seen is None or lines is not self.head.lines:
+                seen = part_head(lines)
+            data = self._uncoded(seen.coding) if seen.coding else self.data
+            rest = turns(self.client.runtime) if len(data) > LARGE_BYTES else no_rest
+            text: Text = part_text(seen, data, rest)
+            self.text = text if self.rule.shape is None else self.rule.shape.apply(text, rest)
+            self.seen = seen
+            self.came = True
         elif self.status < 400:
             raise BadUpstream("A server's answer is not what was asked for.", f"status {self.status}")
-
-    def _read(self, head: PartHead) -> None:
-        data = self.data
-        rest = rest_for(self.client.runtime, len(data))
-        if head.coding:
-            data = self._uncoded(head.coding)
-            rest = rest_for(self.client.runtime, len(data))
-        text: Text = part_text(head, data, rest)
-        self.text = text if self.rule.shape is None else self.rule.shape.apply(text, rest)
-        self.seen = head
-        self.came = True
 
     def _uncoded(self, coding: bytes) -> bytes:
         """Return the body without its content coding; that of a large one is undone in a thread, beside the loop."""
@@ -135,10 +136,8 @@ class NodePart(Part):
             raise BadUpstream("A server's answer cannot be read.", str(error)) from None
 
 
-def rest_for(runtime: Runtime, size: int) -> Rest:
-    """Return what work on so many bytes does between its steps: if they are many, it lets the loop have its turn."""
-    if size <= _LARGE_BYTES:
-        return no_rest
-    turns = Turns(runtime.next_turn)
-    turns.begin()
-    return turns.rest_if_due
+def turns(runtime: Runtime) -> Rest:
+    """Return what work on much does between its steps: it lets the loop have its turn."""
+    found = Turns(runtime.next_turn)
+    found.begin()
+    return found.rest_if_due

@@ -67,9 +67,10 @@ class Part(Exchange):
         self.target, self.values = whole.target, whole.values
         self.minor, self.fields, self.forward = whole.minor, whole.fields, whole.forward
         self.request_id = whole.request_id
-        consumer = getattr(whole, "consumer", None)  # not there where nobody has to say who he is
-        if consumer is not None:
-            self.consumer = consumer
+        if whole.api is not None and whole.api.before:  # else nobody has found out who it is
+            consumer = getattr(whole, "consumer", None)
+            if consumer is not None:
+                self.consumer = consumer
         self.body = self.whole = whole.whole_body() if body is None else body
         self.left, self.upload, self.decoder = 0, None, None
         self.received, self.sent = len(self.body), 0

@@ -58,17 +58,14 @@ class PartExpress:
             return partial(self._go_on, part, partial(self._carrier.carry, part, node, server))
         self._cells[self._reused] += 1
         part.client.waits_for = upstream
-        return self._post(part, upstream, self._request_for(part, node, server))
-
-    def _post(self, part: Part, upstream: Upstream, request: bytes) -> Callable[[], None] | None:
-        """Send the request over an open connection, where the part waits for its answer."""
+        request = self._request_for(part, node, server)
         try:
             sent = upstream.send_some(request)
         except Exception as error:
             return self._taken(part, upstream, partial(fail_with, error))
         if sent != len(request):
             return self._taken(part, upstream, partial(send_on, part, upstream, memoryview(request)[sent:]))
-        deadline = part.started + (part.node.response_s or NEVER)
+        deadline = part.started + (node.response_s or NEVER)
         if part.deadline < deadline:
             deadline = part.deadline
         upstream.deadline = deadline
