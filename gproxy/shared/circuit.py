@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from gproxy.core import window
 from gproxy.core.breaker import Breaker, Cause, Circuit, Figures, State
+
+# Used for every request: a name of the module is found faster than one of another module.
+from gproxy.core.window import REQUESTS
 from gproxy.shared import circuit_cells, layout
 from gproxy.shared.circuit_cells import MOST_RUN, PART, SUCCESSES, pair
 
@@ -47,6 +50,13 @@ class Trial:
 class SharedCircuit:
     """The circuit of one row. `breaker` are its rules, see `follow`."""
 
+    __slots__ = (
+        "_admitted", "_arrivals", "_base", "_bases", "_cells", "_circuit", "_circuits", "_counts", "_earlier",
+        "_epoch", "_firsts", "_generation", "_glance", "_if_closed", "_pending", "_plain", "_settled", "_slice",
+        "_slice_base", "_slice_ends_us", "_stamp", "_succeeded", "_success_cell", "_successes", "_summed", "_tag",
+        "_word", "breaker", "row", "state",
+    )  # fmt: skip
+
     def __init__(self, circuits: Circuits, row: int, breaker: Breaker) -> None:
         table = circuits.table
         self.breaker = breaker
@@ -55,14 +65,14 @@ class SharedCircuit:
         self._circuits = circuits
         self._cells = cells = table.cells
         self._base = base = table.breaker_base(circuits.slot, row)
-        self._generation_cell = table.generation_cell(row)
-        self._generation = cells[self._generation_cell]
+        self._generation = cells[table.generation_cell(row)]
         self._firsts: tuple[int, ...] = ()
         self._bases: list[int] = []
         self._glance = 0
         self._word, self._circuit = -1, Circuit()
         self._epoch = self._tag = 0
-        self._plain = Trial(self, 0, 0)
+        self._plain: Trial = Trial(self, 0, 0)
+        self._if_closed: Trial | None = None
         # Own counts, as this worker or the one before in its slot has left them in the cells.
         self._success_cell = base + layout.BREAKER_SUCCESSES
         self._successes = cells[self._success_cell]
@@ -81,7 +91,7 @@ class SharedCircuit:
 
     def is_of_present_owner(self) -> bool:
         """Say whether the row still belongs to the server or API that this is the circuit of."""
-        return self._cells[self._generation_cell] == self._generation
+        return self._cells[self._circuits.table.generation_cell(self.row)] == self._generation
 
     # -- what it is --------------------------------------------------------------------------------------------
 
@@ -109,6 +119,7 @@ class SharedCircuit:
             self.state = circuit.state
             self._epoch = circuit.epoch
             self._plain = Trial(self, circuit.epoch, 0)
+            self._if_closed = self._plain if circuit.state is State.CLOSED else None
             self._tag = circuit_cells.tag(self._generation, circuit.epoch)
             self._settled = self._slice = self._summed = -1
             self._slice_ends_us = 0
@@ -131,9 +142,12 @@ class SharedCircuit:
 
     def enter_closed(self) -> Trial | None:
         """Let a request through if the circuit is closed; else `enter` has to decide. Such trials are all the same."""
-        if self._circuits.refresh() != self._glance:
+        circuits = self._circuits
+        if circuits.moves.tobytes() != circuits.seen:
+            circuits.refresh()  # it looks as well, but calling it each time would cost as much again
+        if circuits.glance != self._glance:
             self._read()
-        return self._plain if self.state is State.CLOSED else None
+        return self._if_closed
 
     def enter(self, now_us: int, within_us: int) -> Trial | None:
         """Ask for a request to be let through; None: it must not. A probe has `within_us` to report."""
@@ -200,6 +214,21 @@ class SharedCircuit:
 
     # -- its result ------------------------------------------------------------------------------------------
 
+    def succeeded_in_passing(self, trial: Trial, took_us: float, now_us: float) -> bool:
+        """Take good news that can change nothing: of a closed circuit, in a slice that is judged and goes on.
+
+        It is what `succeeded` would do. False: that has to be asked, nothing was done.
+        """
+        if trial is not self._plain or now_us >= self._slice_ends_us or self._slice != self._settled:
+            return False
+        if 0 < self.breaker.slow_us <= took_us:
+            return False
+        cells, counts = self._cells, self._counts
+        self._successes = cells[self._success_cell] = self._successes + 1
+        counts[REQUESTS] = count = counts[REQUESTS] + 1
+        cells[self._slice_base + REQUESTS] = self._stamp | count
+        return True
+
     def succeeded(self, trial: Trial, took_us: int, now_us: int) -> None:
         """Take the good news of a trial; they may have come too late to be good (slow)."""
         self._successes = successes = self._successes + 1
@@ -209,7 +238,7 @@ class SharedCircuit:
             self._probe_succeeded(trial, took_us, now_us)
         elif breaker.has_window and self.state is State.CLOSED and trial.epoch == self._epoch:
             # As last looked at: what is counted in an epoch that is over counts nowhere.
-            self._count(window.REQUESTS, now_us)
+            self._count(REQUESTS, now_us)
             is_slow = 0 < breaker.slow_us <= took_us
             if is_slow:
                 self._count(window.SLOW, now_us)
@@ -237,7 +266,7 @@ class SharedCircuit:
             self._move(Cause.PROBE_FAILED, (took_us // 1000, *self._probed()), now_us)
             return
         if self.breaker.has_window:
-            self._count(window.REQUESTS, now_us)
+            self._count(REQUESTS, now_us)
             self._count(window.FAILURES, now_us)
             if 0 < self.breaker.slow_us <= took_us:
                 self._count(window.SLOW, now_us)
@@ -299,9 +328,7 @@ class SharedCircuit:
     # -- sums over all workers -------------------------------------------------------------------------------
 
     def _node_successes(self) -> int:
-        cells, successes = self._cells, 0
-        for base in self._bases:
-            successes += cells[base + layout.BREAKER_SUCCESSES]
+        successes: int = sum([self._cells[base + layout.BREAKER_SUCCESSES] for base in self._bases])
         return successes & SUCCESSES
 
     def _figures(self, now_us: int) -> Figures:

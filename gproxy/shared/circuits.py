@@ -70,7 +70,7 @@ class Move:
 class Circuits:
     """The circuits as one worker sees and moves them; `tell` gets each move that this worker made.
 
-    `glance` changes whenever some circuit of the node may have moved.
+    `glance` changes whenever a circuit of the node may have moved: when the bytes of `moves` are not `seen` any more.
     """
 
     def __init__(self, table: Table, slot: int, tell: Callable[[Move], None]) -> None:
@@ -80,17 +80,17 @@ class Circuits:
         #: first breaker cell of row 0 in every slot that ever took part, lowest slot first
         self.firsts: tuple[int, ...] = ()
         self._tell = tell
-        self._moves = table.moves()
-        self._seen = b""
+        self.moves = table.moves()
+        self.seen = b""
         self._circuits: dict[int, SharedCircuit] = {}
         self.announce()
 
     def refresh(self) -> int:
         """Return `glance` after looking whether anything has moved."""
-        if self._moves.tobytes() != self._seen:
-            self._seen = self._moves.tobytes()
+        if self.moves.tobytes() != self.seen:
+            self.seen = self.moves.tobytes()
             self.glance += 1
-            slots = [slot for slot, moves in enumerate(memoryview(self._seen).cast("Q")) if moves]
+            slots = [slot for slot, moves in enumerate(memoryview(self.seen).cast("Q")) if moves]
             firsts = tuple(self.table.breaker_base(slot, 0) for slot in slots)
             if firsts != self.firsts:
                 self.firsts = firsts
@@ -98,7 +98,7 @@ class Circuits:
 
     def announce(self) -> None:
         """Let all workers look at their circuits again."""
-        self._moves[self.slot] += 1
+        self.moves[self.slot] += 1
 
     def told(self, row: int, before: Circuit, after: Circuit, cause: Cause, figures: tuple[int, int, int]) -> None:
         """Pass on a move that this worker has made."""

@@ -40,6 +40,23 @@ from gproxy.shared.table import Table
 _TOO_LATE_NS: Final = 200_000
 
 
+class Share:
+    """What this worker has noted in the cells of a row, whose first is `base`: nobody else writes there.
+
+    So the cells are read once, and from then on only written. A share whose epoch was written and whose end was not,
+    because its worker was killed in between, has let nothing through in that epoch.
+    """
+
+    __slots__ = ("base", "end", "epoch", "refused", "tag")
+
+    def __init__(self, base: int, end: int, epoch: int, refused: int, tag: int) -> None:
+        self.base = base
+        self.end = max(end, epoch)
+        self.epoch = epoch
+        self.refused = refused
+        self.tag = tag
+
+
 class Limits:
     """The limits as the worker in `slot` keeps them; `clock` is monotonic nanoseconds, the same for all workers."""
 
@@ -49,6 +66,7 @@ class Limits:
         self._clock = clock
         self._first = table.limit_base(0, 0)
         self._row_cells = table.limit_base(0, 1) - self._first if table.rows > 1 else 0
+        self._shares: dict[int, Share] = {}
         self._keys = Keys(table, slot)
         self._fleet = FleetCells(table)
         #: by row: the part of a limit that the node had, of which limit, and what that was
@@ -58,42 +76,71 @@ class Limits:
         """Let a request of a server or an API through: returns 0, else in how many nanoseconds to ask again."""
         if limit.is_shared:
             limit = self._part(row, limit)
-        cells, slot, tag = self._cells, self._slot, limit.tag
-        first = self._first + row * self._row_cells
-        last = first + cells[SLOTS_USED] * LIMIT_CELLS
-        own = first + slot * LIMIT_CELLS
-        if last - first == LIMIT_CELLS:
-            return self._take_alone(own, limit)
-        while True:
-            now = self._clock()
-            shares = cells[first:last].tolist()  # cell by cell: the end of a share before its epoch
-            tags = shares[LIMIT_TAG::LIMIT_CELLS]
-            if tags[slot] != tag:
-                self._begin(own, tag)
-                continue
-            ends, epochs = shares[LIMIT_END::LIMIT_CELLS], shares[LIMIT_EPOCH::LIMIT_CELLS]
-            refused = shares[LIMIT_REFUSED::LIMIT_CELLS]
-            if tags.count(tag) < len(tags):  # the other shares are of the limit that was here before
-                of_it = [number for number, other in enumerate(tags) if other == tag]
-                ends, epochs, refused = ([part[number] for number in of_it] for part in (ends, epochs, refused))
-            wait = self._decide(own, limit, now, ends, epochs, max(refused))
-            if wait >= 0:
-                return wait
-
-    def _take_alone(self, own: int, limit: Limit) -> int:
-        """The same as long as there has been no other worker: nothing to merge, and nobody to race with."""
-        cells, now = self._cells, self._clock()
-        end, epoch, refused, tag = cells[own : own + 4].tolist()  # LIMIT_END to LIMIT_TAG
-        if tag != limit.tag:
-            self._begin(own, limit.tag)
-            end = epoch = refused = 0
-        wait, count_in = limit.decide(now, epoch, max(end, epoch), refused)
+        share = self._shares.get(row) or self._share(row)
+        if share.tag != limit.tag:
+            self._begin(share.base, limit.tag)
+            share.end = share.epoch = share.refused = 0
+            share.tag = limit.tag
+        used = self._cells[SLOTS_USED]
+        if used > 1:
+            return self._take_among(row, used, share, limit)
+        # Nothing to merge, and nobody to race with.
+        now = self._clock()
+        if share.end < now and not share.refused:  # most are: `decide` says the same, but it takes as long as all this
+            wait, count_in = 0, now
+        else:
+            wait, count_in = limit.decide(now, share.epoch, share.end, share.refused)
         if wait:
-            cells[own + LIMIT_REFUSED] = now
-            return wait
-        cells[own + LIMIT_EPOCH] = count_in
-        cells[own + LIMIT_END] = max(end, count_in) + limit.unit_ns
-        return 0
+            self._cells[share.base + LIMIT_REFUSED] = share.refused = now
+        else:
+            self._count(share, count_in, limit.unit_ns)
+        return wait
+
+    def _take_among(self, row: int, used: int, share: Share, limit: Limit) -> int:
+        """The same when there are, or have been, workers in `used` slots."""
+        cells, tag, own = self._cells, limit.tag, share.base
+        first = self._first + row * self._row_cells
+        bases = range(first, first + used * LIMIT_CELLS, LIMIT_CELLS)
+        while True:
+            now, ends, epoch, refused = self._clock(), [share.end], share.epoch, share.refused
+            for base in bases:
+                if base == own or cells[base + LIMIT_TAG] != tag:  # or it is of the limit that was here before
+                    continue
+                end = cells[base]  # LIMIT_END: before the epoch
+                if end > epoch:  # else it adds nothing, and its epoch is none of the greatest
+                    ends.append(end)
+                    begun = cells[base + LIMIT_EPOCH]
+                    if begun > epoch:
+                        epoch = begun
+                last = cells[base + LIMIT_REFUSED]
+                if last > refused:
+                    refused = last
+            due = epoch  # `merged` without its calls
+            for end in ends:
+                if end > epoch:
+                    due += end - epoch
+            wait, count_in = limit.decide(now, epoch, due, refused)
+            if wait:
+                cells[own + LIMIT_REFUSED] = share.refused = now
+                return wait
+            if count_in == epoch or self._clock() - now <= _TOO_LATE_NS:
+                self._count(share, count_in, limit.unit_ns)
+                return 0
+
+    def _count(self, share: Share, count_in: int, unit_ns: int) -> None:
+        """Note one request more in the own share, of the epoch `count_in`."""
+        cells, end = self._cells, share.end
+        if count_in != share.epoch:
+            cells[share.base + LIMIT_EPOCH] = share.epoch = count_in
+            if count_in > end:
+                end = count_in
+        cells[share.base] = share.end = end + unit_ns  # LIMIT_END
+
+    def _share(self, row: int) -> Share:
+        """Return the own share of a row as this worker, or the one before in its slot, has left it in the cells."""
+        base = self._first + row * self._row_cells + self._slot * LIMIT_CELLS
+        share = self._shares[row] = Share(base, *self._cells[base : base + 4].tolist())  # LIMIT_END to LIMIT_TAG
+        return share
 
     def take_key(self, row: int, key: bytes, limit: Limit) -> int:
         """The same for the requests of an API that have `key` in common."""

@@ -73,7 +73,7 @@ class Chooser:
         """
         runtime, cluster = self._runtime, node.cluster
         servers = runtime.health.passed_over.get(cluster, cluster.primary or cluster.backup)
-        refused: set[Server] = set()
+        refused: Collection[Server] = ()
         limited: GatewayError | None = None
         server = None
         if cluster.is_in_turns and not tried:  # the usual case: nothing else has a say
@@ -88,7 +88,7 @@ class Chooser:
                 return server
             elif cluster.is_limited:
                 runtime.admission.leave(server)
-            refused.add(server)
+            refused = {*refused, server}
             server = self._proposal(exchange, cluster, servers, refused, tried)
         if limited is not None:
             raise limited

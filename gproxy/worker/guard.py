@@ -44,11 +44,11 @@ _LABELS = {Thing.SERVER: "server", Thing.API: "api", Thing.NODE: "row"}
 class GuardedCluster:
     """The circuits of a cluster's servers, and whether it panics: looked at again when some circuit has moved."""
 
-    __slots__ = ("_cluster", "_fleet", "_glance", "_registry", "can_panic", "circuits", "panics")
+    __slots__ = ("_can_panic", "_cluster", "_fleet", "_glance", "_panics", "_registry", "circuits")
 
     def __init__(self, registry: Circuits, fleet: FleetCells, cluster: Cluster) -> None:
         self.circuits: dict[Server, SharedCircuit] = {}
-        self.panics = False
+        self._panics = False
         self._registry = registry
         self._fleet = fleet
         self._cluster = cluster
@@ -58,14 +58,17 @@ class GuardedCluster:
             if breaker is not None:
                 self.circuits[server] = registry.circuit(server.row, breaker)
         #: whether there is a share of ejected servers that is too much
-        self.can_panic = any(rule.max_ejected_percent < 100 for rule in self._rules())
+        self._can_panic = any(rule.max_ejected_percent < 100 for rule in self._rules())
 
-    def look(self) -> None:
-        """Find out whether too many servers are ejected, if that may have changed."""
+    def panics(self) -> bool:
+        """Say whether too many servers are ejected: found out again if that may have changed."""
+        if not self._can_panic:
+            return False
         glance = self._registry.refresh(), self._fleet.changes
         if glance != self._glance:
             self._glance = glance
-            self.panics = self.is_too_much(self.ejected())
+            self._panics = self.is_too_much(self.ejected())
+        return self._panics
 
     def servers(self) -> Sequence[Server]:
         """Return those that take the cluster's traffic as long as all is well."""
@@ -147,22 +150,20 @@ class Guard:
         guarded = self._clusters.get(cluster)
         if guarded is None:
             guarded = self._clusters[cluster] = GuardedCluster(self._circuits, self._fleet, cluster)
-        if guarded.can_panic:
-            guarded.look()
         circuit = guarded.circuits.get(server)
         if circuit is None:
             exchange.trial = None
             return True
         if circuit.breaker.is_shared and guarded.is_open_elsewhere(circuit):
             exchange.trial = None
-            return guarded.panics
+            return guarded.panics()
         exchange.trial = trial = circuit.enter_closed()
         if trial is not None:
             return True
         api = exchange.api
         assert api is not None
         exchange.trial = trial = circuit.enter(now_us(), _probe_us(api, circuit.breaker))
-        return trial is not None or guarded.panics
+        return trial is not None or guarded.panics()
 
     def refusal(self, exchange: Exchange, cluster: Cluster) -> CircuitOpen:
         """Return the answer to a request that no server of a guarded cluster may have."""
@@ -220,12 +221,11 @@ class Guard:
     def ended(self, exchange: Exchange, trial: Trial, now_s: float) -> None:
         """The whole answer to a trial has come at once, just now."""
         exchange.trial = None
-        took_us, now_us = int((now_s - exchange.attempted) * 1e6), int(now_s * 1e6)
-        circuit = trial.circuit
+        circuit, took_us, now_us = trial.circuit, (now_s - exchange.attempted) * 1e6, now_s * 1e6
         if exchange.status in circuit.breaker.failure_statuses:
-            circuit.failed(trial, took_us, now_us)
-        else:
-            circuit.succeeded(trial, took_us, now_us)
+            circuit.failed(trial, int(took_us), int(now_us))
+        elif not circuit.succeeded_in_passing(trial, took_us, now_us):
+            circuit.succeeded(trial, int(took_us), int(now_us))
 
     # -- news --------------------------------------------------------------------------------------------------
 

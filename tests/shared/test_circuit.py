@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gproxy.core.breaker import Breaker, Cause, State
+from gproxy.shared import layout
 from gproxy.shared.circuit import SharedCircuit, Trial
 from gproxy.shared.circuits import Circuits, Move, read
 from gproxy.shared.table import Table
@@ -314,3 +315,47 @@ def test_success_number_ten_can_be_the_one_that_tells() -> None:
     node.succeed(1)
     assert node.causes() == [Cause.FAILURE_PERCENT]
     assert node.told[0].figures[:2] == (3, 4)
+
+
+@given(
+    RULES,
+    st.lists(
+        st.tuples(st.integers(0, S // 4), st.integers(0, 2 * S), st.sampled_from([True] * 9 + [False])), max_size=80
+    ),
+)
+def test_a_success_in_passing_leaves_what_any_success_leaves(
+    rules: Breaker, results: list[tuple[int, int, bool]]
+) -> None:
+    passing, plain = Node(rules, workers=1), Node(rules, workers=1)
+    for gap_us, took_us, is_good in results:
+        for node in (passing, plain):
+            node.now_us += gap_us
+            trial = node.enter()
+            if trial is None:
+                continue
+            circuit = node.circuit(0)
+            if not is_good:
+                circuit.failed(trial, took_us, node.now_us)
+            elif node is plain or not circuit.succeeded_in_passing(trial, took_us + 0.9, node.now_us + 0.9):
+                circuit.succeeded(trial, took_us, node.now_us)
+    assert passing.told == plain.told
+    base = plain.table.breaker_base(0, ROW)
+    assert (
+        passing.table.cells[base : base + layout.BREAKER_CELLS] == plain.table.cells[base : base + layout.BREAKER_CELLS]
+    )
+
+
+def test_successes_in_passing_begin_when_a_slice_is_judged_and_end_with_it() -> None:
+    node = Node(breaker(failure_percent=50, min_requests=2, window_s=16, slow_s=1, slow_percent=50), workers=1)
+    circuit, trial = node.circuit(0), node.pass_one()
+
+    def in_passing(took_us: float = 0.0) -> bool:
+        return circuit.succeeded_in_passing(trial, took_us, node.now_us)
+
+    assert not in_passing()
+    for _ in range(2):
+        node.succeed()
+    assert in_passing()
+    assert not in_passing(1.0 * S), "it was slow"
+    node.now_us += S
+    assert not in_passing(), "another slice has begun"

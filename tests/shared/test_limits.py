@@ -113,6 +113,25 @@ def test_a_successor_goes_on_with_the_share_of_its_slot(take: Take) -> None:
     assert not take(Limits(table, 0, clock), LIMIT)
 
 
+def test_a_worker_that_is_killed_while_it_writes_has_let_nothing_through() -> None:
+    (one,), clock, table = workers(1)
+    assert not one.take(ROW, LIMIT)
+    clock.now += S
+    table.cells[table.limit_base(0, ROW) + layout.LIMIT_EPOCH] = clock.now  # the end comes after it
+    successor = Limits(table, 0, clock)
+    assert [successor.take(ROW, LIMIT) == 0 for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_what_a_worker_remembers_of_its_share_is_what_the_cells_say() -> None:
+    crew, clock, table = workers(2)
+    for number in range(12):
+        limits = crew[number % 2]
+        before = limits.peek(ROW, LIMIT, None)
+        assert limits.take(ROW, LIMIT) == before
+        assert Limits(table, number % 2, clock).peek(ROW, LIMIT, None) == crew[0].peek(ROW, LIMIT, None)
+        clock.now += S // 7
+
+
 def test_a_decision_that_comes_too_late_is_made_again(take: Take) -> None:
     """It would begin a new epoch, and forget what the others have let through meanwhile."""
     (one, two), _, table = workers(2)
