@@ -92,15 +92,18 @@ class Aggregator:
     def _respond(self, exchange: Exchange, api: Api, gathering: Gathering) -> None:
         """Answer with what the parts make together."""
         assert api.merge is not None
-        parts = gathering.in_order()
+        seen, texts, size = [], [], 0
+        for part in gathering.in_order():
+            seen.append(part.seen)
+            texts.append(part.text)
+            size += len(part.data)
         has_all = gathering.has_all()
         is_complete = has_all or gathering.is_complete()
-        lines = _HEADS[is_complete] + merged([part.seen for part in parts], is_complete)
+        lines = _HEADS[is_complete] + merged(seen, is_complete)
         if not has_all:
             lines += b"X-Gateway-Parts: %b\r\n" % gathering.told().encode("ascii")
-        is_large = sum([len(part.data) for part in parts]) > LARGE_BYTES
-        rest = turns(self._runtime) if is_large else no_rest
-        body = api.merge.document([part.text for part in parts], rest)
+        rest = turns(self._runtime) if size > LARGE_BYTES else no_rest
+        body = api.merge.document(texts, rest)
         rest()
         head = answer_head(exchange, 200, lines)
         if api.cache is not None:
