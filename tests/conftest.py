@@ -1,10 +1,15 @@
 """Settings that hold for every test."""
 
+import os
 from collections.abc import Iterator
 
 import hypothesis
 import psutil
 import pytest
+
+# Who loads protobuf first decides for the whole process. No role loads both etcd3, whose messages need this, and the
+# exporter of traces. Tests of both share processes.
+os.environ["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
 
 # How long one example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("gproxy", deadline=None, print_blob=True)

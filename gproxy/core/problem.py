@@ -13,9 +13,6 @@ from pydantic import ValidationError
 
 Location = tuple[int | str, ...]
 
-#: Fields that belong to the configuration language but do nothing in this version yet: accepting one in
-#: silence would promise what is not done.
-NOT_YET: Final = frozenset("cache".split())
 #: How much of a wrong value is repeated to the user.
 SHOWN_CHARACTERS: Final = 60
 
@@ -63,13 +60,8 @@ def unknown_field(root: str, location: Location, known: Iterable[str]) -> Proble
     """Return the problem of a field that is not known at its place."""
     name = str(location[-1])
     close = difflib.get_close_matches(name, sorted(known), n=1)
-    if name in NOT_YET:
-        message = "is not supported by this version"
-    elif close:
-        message = f"is not a known field, did you mean {close[0]}?"
-    else:
-        message = "is not a known field"
-    return Problem(join(root, location), message)
+    hint = f", did you mean {close[0]}?" if close else ""
+    return Problem(join(root, location), f"is not a known field{hint}")
 
 
 def shown(value: object) -> str:

@@ -10,13 +10,13 @@ from types import FrameType
 from typing import Final
 
 from gproxy import logs
-from gproxy.role import EXIT_BOOT_FAILED, Context
+from gproxy.role import Context
 from gproxy.shared import layout
 from gproxy.shared.rings import RingWriter
 from gproxy.shared.table import Table, now_ms
 from gproxy.store.access import Access
 from gproxy.store.base import StoreError
-from gproxy.store.open import BadStoreUrl, canonical
+from gproxy.store.open import canonical
 from gproxy.store.snapshot_file import FILE_NAME
 from gproxy.sync.adopt import Adopter
 from gproxy.sync.certificates import Certificates
@@ -45,11 +45,7 @@ def run(context: Context) -> int:
     received = _listen_for_signals()
     settings = context.settings
     cells = context.table.cells
-    try:
-        name = canonical(settings.store.url)
-    except BadStoreUrl as error:
-        log.error("%s", error)
-        return EXIT_BOOT_FAILED
+    name = canonical(settings.store.url)
     lookout = Lookout(
         RingWriter(context.table, context.table.slots + layout.RING_SYNC), cells[layout.SYNC_STATE], now_ms()
     )

@@ -42,7 +42,6 @@ def problems_of(kind: str, document: Any) -> list[str]:
         ("server", {"tls": "on"}, 'x.tls: must be an object, not "on"'),
         ("server", {"wieght": 1}, "x.wieght: is not a known field, did you mean weight?"),
         ("server", {"qqqq": 1}, "x.qqqq: is not a known field"),
-        ("api", {"cache": {}}, "x.cache: is not supported by this version"),
         ("server", {"tls": {"verfy": True}}, "x.tls.verfy: is not a known field, did you mean verify?"),
         ("server", {"name": "a b"}, "x.name: must be 1 to 128 letters, digits or any of . _ : -"),
         ("server", {5: 1}, "x[5]: must have text as field names, not 5"),
@@ -55,11 +54,6 @@ def problems_of(kind: str, document: Any) -> list[str]:
         ),
         ("api", {"nodes": [{"cluster": "a"}] * 101}, "x.nodes: must have at most 100 entries, not 101"),
         ("api", {"nodes": [{}]}, "x.nodes[0].cluster: is missing"),
-        (
-            "api",
-            {"nodes": [{"cluster": "a"}], "cache": {}},
-            "x.cache: is not supported by this version",
-        ),
         ("api", {"request_headers": {"set": []}}, "x.request_headers.set: must be an object, not a list"),
         (
             "api",

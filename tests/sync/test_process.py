@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gproxy import settings
-from gproxy.role import EXIT_BOOT_FAILED, NO_SLOT, Context
+from gproxy.role import NO_SLOT, Context
 from gproxy.shared import layout
 from gproxy.shared.table import Table
 from gproxy.store import snapshot_file
@@ -179,10 +179,3 @@ def test_the_log_is_reopened(node: Node) -> None:
 def test_it_leaves_when_its_master_is_gone(node: Node) -> None:
     node.start(master_pid=1_000_000_000)
     assert node.ended() == 0
-
-
-def test_a_url_of_no_store_stops_the_start(node: Node) -> None:
-    node.url = "sqlite:///folder/"
-    node.start()
-    assert node.ended() == EXIT_BOOT_FAILED
-    assert "sqlite:// is followed by" in node.logged()

@@ -91,7 +91,7 @@ def test_reloads_lose_nothing(gateway: Gateway) -> None:
 def test_a_reload_lets_requests_finish(gateway: Gateway) -> None:
     before = steady(gateway)
     with gateway.client(20) as client:
-        client.send(b"GET /slow/1500 HTTP/1.1\r\nHost: gateway.test\r\n\r\n")
+        client.send(b"GET /slow/3000 HTTP/1.1\r\nHost: gateway.test\r\n\r\n")
         eventually(lambda: sum(worker["active"] for worker in gateway.workers()) == 1)
         gateway.signal(signal.SIGHUP)
         wait_for_end_of(gateway, before)
