@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "gproxy.store": ("gproxy.core",),
     "gproxy.worker": (
         *("gproxy.filters", "gproxy.shared", "gproxy.core", "gproxy.store.snapshot_file"),
-        *("gproxy.settings", "gproxy.logs", "gproxy.role", "gproxy.entrances", "gproxy.certificates.bundle"),
+        *("gproxy.settings", "gproxy.logs", "gproxy.role", "gproxy.entrances"),
     ),
     "gproxy.sync": (
         "gproxy.certificates",
@@ -56,10 +56,9 @@ MAY_IMPORT = {
         *("gproxy.store.snapshot_file", "gproxy.worker.connector", "gproxy.filters"),
         *("gproxy.worker.forwarded", "gproxy.worker.health", "gproxy.worker.view"),
         *("gproxy.worker.key_files", "gproxy.worker.cache.question", "gproxy.worker.cache.shelf"),
-        "gproxy.certificates.bundle",
     ),
     "gproxy.master": (
-        *("gproxy.shared", "gproxy.core.events", "gproxy.settings", "gproxy.settings_values"),
+        *("gproxy.shared", "gproxy.core.events", "gproxy.core.bundle", "gproxy.settings", "gproxy.settings_values"),
         *("gproxy.logs", "gproxy.role", "gproxy.entrances"),
     ),
     "gproxy.ctl": ("gproxy.store", "gproxy.core", "gproxy.settings"),

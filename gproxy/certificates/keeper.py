@@ -12,9 +12,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from gproxy.certificates import folder
-from gproxy.certificates.bundle import Bundle, Pair, Problem
 from gproxy.certificates.folder import Files
 from gproxy.certificates.pair import BadPair, check_pair, read_certificates
+from gproxy.core.bundle import Bundle, Pair, Problem
 
 if TYPE_CHECKING:
     from gproxy.core.server_names import Certificate

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gproxy.certificates.bundle import Pair
+from gproxy.core.bundle import Pair
 from gproxy.core.server_names import Certificate
 
 #: OpenSSL at its usual level, and every browser, refuse less

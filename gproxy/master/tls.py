@@ -56,7 +56,7 @@ def share_for(settings: TlsSection, before: TlsShare | None) -> TlsShare:
 
 
 def _what_is_missing(settings: TlsSection, vault: Vault) -> str:
-    from gproxy.certificates.bundle import Bundle
+    from gproxy.core.bundle import Bundle
 
     bundle = Bundle.unpack(vault.read()[1])
     if not bundle.pairs:

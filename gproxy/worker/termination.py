@@ -14,7 +14,7 @@ from collections import OrderedDict
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
-from gproxy.certificates.bundle import Bundle, Pair
+from gproxy.core.bundle import Bundle, Pair
 from gproxy.core.server_names import ServerNames
 from gproxy.role import FRONT_S
 

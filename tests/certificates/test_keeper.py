@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gproxy.certificates.bundle import Bundle
 from gproxy.certificates.keeper import SOON_S, Keeper
+from gproxy.core.bundle import Bundle
 from gproxy.settings import TlsSection, load
 from gproxy.shared.vault import Vault
 from tests.harness.pairs import Issuer, key_pem

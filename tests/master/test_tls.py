@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gproxy import settings
-from gproxy.certificates.bundle import Bundle
+from gproxy.core.bundle import Bundle
 from gproxy.master.tls import CHECK_S, FRONTS, CannotSpeakTls, in_process_of_its_own, share_for
 from gproxy.role import FRONT_S, TlsShare
 from gproxy.settings import TlsSection

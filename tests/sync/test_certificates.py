@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gproxy import settings
-from gproxy.certificates.bundle import Bundle
+from gproxy.core.bundle import Bundle
 from gproxy.role import NO_SLOT, Context, TlsShare
 from gproxy.shared.table import Table
 from gproxy.shared.vault import Vault

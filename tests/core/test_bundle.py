@@ -1,4 +1,4 @@
-from gproxy.certificates.bundle import Bundle, Pair, Problem
+from gproxy.core.bundle import Bundle, Pair, Problem
 from gproxy.core.server_names import Certificate
 
 

@@ -6,8 +6,9 @@ client asks for it.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+
+import msgspec
 
 from gproxy.core.server_names import Certificate
 
@@ -46,31 +47,44 @@ class Bundle:
 
     def pack(self) -> bytes:
         """Return the bundle as bytes."""
-        index = {
-            "pairs": [
-                asdict(pair.certificate)
-                | {"subject": pair.subject, "issuer": pair.issuer, "digest": pair.digest, "stamp": pair.stamp}
-                | {"size": len(pair.pem)}
-                for pair in self.pairs
-            ],
-            "problems": [asdict(problem) for problem in self.problems],
-            "client_authorities": self.client_authorities,
-        }
-        return b"\n".join((json.dumps(index).encode("ascii"), b"".join(pair.pem for pair in self.pairs)))
+        entries = [
+            _Entry(pair.certificate, pair.subject, pair.issuer, pair.digest, pair.stamp, len(pair.pem))
+            for pair in self.pairs
+        ]
+        index = _Index(tuple(entries), self.problems, self.client_authorities)
+        return b"\n".join((msgspec.json.encode(index), b"".join(pair.pem for pair in self.pairs)))
 
     @classmethod
     def unpack(cls, data: bytes) -> Bundle:
         """Return what `pack` packed; of nothing an empty bundle."""
         if not data:
             return cls()
-        line, _, pems = data.partition(b"\n")
-        index = json.loads(line)
-        pairs, at = [], 0
-        for entry in index["pairs"]:
-            size = entry.pop("size")
-            about = {key: entry.pop(key) for key in ("subject", "issuer", "digest", "stamp")}
-            entry["hosts"] = tuple(entry["hosts"])
-            pairs.append(Pair(Certificate(**entry), **about, pem=pems[at : at + size]))
-            at += size
-        problems = tuple(Problem(**entry) for entry in index["problems"])
-        return cls(tuple(pairs), problems, index["client_authorities"])
+        start = data.index(b"\n")
+        index = msgspec.json.decode(memoryview(data)[:start], type=_Index)
+        pairs, at = [], start + 1
+        for entry in index.pairs:
+            pem = data[at : at + entry.size]
+            pairs.append(Pair(entry.certificate, entry.subject, entry.issuer, entry.digest, entry.stamp, pem))
+            at += entry.size
+        return cls(tuple(pairs), index.problems, index.client_authorities)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A pair in the index: `size` is that of its PEM text."""
+
+    certificate: Certificate
+    subject: str
+    issuer: str
+    digest: str
+    stamp: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The line of JSON."""
+
+    pairs: tuple[_Entry, ...]
+    problems: tuple[Problem, ...]
+    client_authorities: str
