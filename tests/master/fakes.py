@@ -105,8 +105,7 @@ def worker(context: Context) -> int:
                 for client in waiting:
                     client.sendall(b"done\n")
                 return 0
-        readable, _, _ = select.select([*open_to, *clients], [], [], TURN_S)
-        for sock in readable:
+        for sock in readable([*open_to, *clients]):
             if sock in open_to:
                 try:
                     client, _ = sock.accept()
@@ -117,6 +116,15 @@ def worker(context: Context) -> int:
             else:
                 clients.remove(sock)
                 answer(context, sock, waiting)
+
+
+def readable(socks: list[socket.socket]) -> list[socket.socket]:
+    """Wait a turn until some can be read."""
+    poll = select.poll()
+    for sock in socks:
+        poll.register(sock, select.POLLIN)
+    ready = {descriptor for descriptor, _ in poll.poll(TURN_S * 1000)}
+    return [sock for sock in socks if sock.fileno() in ready]
 
 
 def stay(context: Context) -> bool:

@@ -107,10 +107,13 @@ def ask(clients: Iterable[RawClient]) -> None:
 
 def answered(clients: Sequence[RawClient], many: int) -> list[RawClient]:
     """Wait until so many of the clients have an answer, and return them."""
+    poll = select.poll()
+    for client in clients:
+        poll.register(client.sock, select.POLLIN)
 
     def readable() -> list[RawClient]:
-        ready = select.select([client.sock for client in clients], [], [], 0)[0]
-        return [client for client in clients if client.sock in ready]
+        ready = {descriptor for descriptor, _ in poll.poll(0)}
+        return [client for client in clients if client.sock.fileno() in ready]
 
     eventually(lambda: len(readable()) >= many, about=f"{many} answers")
     return readable()

@@ -97,6 +97,7 @@ class Stage:
         if self.cache is not None:
             self.cache.close()
         self.runtime.leave()
+        os.close(self.table.fd)  # the memory itself goes with the last view of it
 
     def use(
         self, servers: Documents = (), clusters: Documents = (), apis: Documents = (), routings: Documents = ()

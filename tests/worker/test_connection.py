@@ -250,7 +250,7 @@ def test_http10(stage: Stage) -> None:
 
 def test_idle_connections_own_no_greenlet(stage: Stage) -> None:
     def alive() -> int:
-        return sum(isinstance(thing, greenlet) and not thing.dead for thing in gc.get_objects())
+        return sum(issubclass(type(thing), greenlet) and not thing.dead for thing in gc.get_objects())
 
     stage.use()
     before, clients = alive(), [stage.connect() for _ in range(50)]
