@@ -72,7 +72,7 @@ def part(own: str, demands: Mapping[str, float], rate: float | None) -> float:
     if total <= 0:
         return 1 / len(demands)
     free = EQUAL_PART if rate is None else max(EQUAL_PART, 1 - total / rate)
-    return min(1.0, free / len(demands) + (1 - free) * demands[own] / total)
+    return min(1.0, free / len(demands) + (1 - free) * (demands[own] / total))
 
 
 def agreed_until(until: Sequence[float], quorum: int) -> float:

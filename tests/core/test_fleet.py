@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gproxy.core.fleet import EQUAL_PART, SILENT_S, Member, agreed_until, members, part, smoothed
@@ -41,6 +41,7 @@ DEMANDS = st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 1e5), min_size
 
 
 @given(DEMANDS, st.none() | st.floats(0.01, 1e6))
+@example({"a": 5e-324, "b": 0}, None)  # so small that nine tenths of it are itself
 def test_parts_are_the_whole_and_nobody_has_nothing(demands: dict[str, float], rate: float | None) -> None:
     parts = [part(name, demands, rate) for name in demands]
     assert sum(parts) == pytest.approx(1)
