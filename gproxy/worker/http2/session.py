@@ -290,10 +290,15 @@ class Session:
             self._make_room(None)
 
     def _leave_if_idle(self) -> None:
-        """Say goodbye when the worker leaves and nothing is in flight: what comes from now on is not looked at."""
-        if self.runtime.draining and not self._streams and not self._has_said_goodbye:
+        """Say goodbye when the worker leaves and nothing is in flight: what comes from now on is not looked at.
+
+        Not before a first request, which may be under way: there are clients that do not ask again when none of
+        their streams was looked at. Without one the connection ends when it has been idle.
+        """
+        last = self._h2.highest_inbound_stream_id
+        if last and self.runtime.draining and not self._streams and not self._has_said_goodbye:
             self._has_said_goodbye = True
-            self._say_goodbye(self._h2.highest_inbound_stream_id)
+            self._say_goodbye(last)
 
     def _say_goodbye(self, last_stream: int) -> None:
         """Say GOAWAY without h2, for which the connection would be over then (RFC 9113 6.8)."""

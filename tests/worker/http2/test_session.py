@@ -132,6 +132,18 @@ def test_a_worker_that_leaves_finishes_what_has_begun(impatient: Stage) -> None:
     eventually(lambda: not stage.runtime.clients)
 
 
+def test_a_worker_that_leaves_answers_a_first_request_that_is_under_way(stage: Stage) -> None:
+    with Backend(answers(response())) as backend:
+        stage.proxy_to(backend)
+        with connect(stage) as client:
+            eventually(lambda: stage.runtime.sessions)
+            in_loop(stage.runtime.drain)
+            assert client.wait(client.request()) == (200, b"ok")
+            client.wait_for_end()
+            assert client.goodbye == ErrorCodes.NO_ERROR
+    eventually(lambda: not stage.runtime.clients)
+
+
 def resets(client: Http2Peer) -> bytes:
     for _ in range(150):
         number = client.request()
