@@ -1,4 +1,7 @@
-"""Settings that hold for every test."""
+"""Settings that hold for every test.
+
+With GPROXY_LARGE_TESTS in the environment, tests of properties that do not say how many try 100 examples, else 40.
+"""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +15,8 @@ import pytest
 os.environ["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
 
 # How long one example takes says more about the machine than about the code.
-hypothesis.settings.register_profile("gproxy", deadline=None, print_blob=True)
+EXAMPLES = 100 if "GPROXY_LARGE_TESTS" in os.environ else 40
+hypothesis.settings.register_profile("gproxy", deadline=None, print_blob=True, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("gproxy")
 
 
