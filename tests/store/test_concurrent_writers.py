@@ -1,6 +1,6 @@
 """Many writers at the same time: each reads, checks and writes the whole, as the admin and gproxyctl do.
 
-With GPROXY_LARGE_TESTS in the environment there are 1,000 of them, else 48.
+With GPROXY_LARGE_TESTS in the environment there are 1,000 of them, else 24.
 """
 
 import multiprocessing
@@ -17,7 +17,7 @@ from gproxy.store.base import State
 from gproxy.store.open import open_store
 from tests.harness.etcd import Etcd
 
-WRITERS = 1_000 if "GPROXY_LARGE_TESTS" in os.environ else 48
+WRITERS = 1_000 if "GPROXY_LARGE_TESTS" in os.environ else 24
 PROCESSES = 2
 
 

@@ -20,9 +20,9 @@ from tests.harness.waiting import eventually
 
 WORKERS = 2
 #: how often each change is made here; the full numbers of the requirements take too long for every run
-TIMES = int(os.environ.get("GPROXY_CHANGES", "3"))
+TIMES = int(os.environ.get("GPROXY_CHANGES", "2"))
 #: more in a row would be a crash loop, which the master answers with longer and longer pauses
-KILLS = 3
+KILLS = 2
 #: requests between two changes, so that each is felt by running traffic
 BETWEEN = 50
 
