@@ -345,7 +345,8 @@ def test_an_idle_client_that_says_goodbye_is_let_go(stage: Stage, backend: Backe
     eventually(lambda: not stage.runtime.clients)
 
 
-def test_draining_ends_new_and_idle_connections(stage: Stage, backend: Backend) -> None:
+def test_draining_ends_new_and_idle_connections(secured: Callable[..., Stage]) -> None:
+    stage = secured(timeouts={"head_s": 3})  # that long a connection without a request is kept
     silent, idle = stage.connect(), connect(stage)
     eventually(lambda: len(stage.runtime.clients) == 2)
     stage.runtime.drain()
