@@ -6,7 +6,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +19,8 @@ from tests.harness.paced import Outcome, paced
 from tests.harness.waiting import eventually
 
 PER_S = 60
+#: a state must come within so long: well before a node that is only silent is left out (core/fleet.py SILENT_S)
+WITHIN_S = 20
 NODES = 3
 
 
@@ -76,35 +78,54 @@ def offered(fleet: Fleet, rates: list[float], seconds: float) -> list[Outcome]:
 
 
 def passed(outcomes: list[Outcome], of_the_last_s: float, rates: list[float]) -> list[float]:
-    """Return how many requests a second got through on each node towards the end."""
+    """Return how many requests a second got through on each node towards the end, by how long it really took."""
     found = []
     for outcome, rate in zip(outcomes, rates, strict=True):
         total = len(outcome.answers)
         late = [status for number, status, _ in outcome.answers if number >= total - rate * of_the_last_s]
-        found.append(late.count(200) / of_the_last_s)
+        stretched = max(1.0, outcome.lasted_s * rate / total) if total else 1.0
+        found.append(late.count(200) / (of_the_last_s * stretched))
     return found
+
+
+def until_through(
+    fleet: Fleet, rates: list[float], seconds: float, of_the_last_s: float, is_so: Callable[[list[float]], bool]
+) -> None:
+    """Offer so much until what gets through is as it should be. More than the limit is wrong at any time.
+
+    Less is not at once: with a burst of 1, what a busy machine sends late is lost.
+    """
+    give_up = time.monotonic() + WITHIN_S
+    while not is_so(through := passed(offered(fleet, rates, seconds), of_the_last_s, rates)):
+        assert sum(through) < 1.15 * PER_S, f"more than the limit: {through}"
+        assert time.monotonic() < give_up, through
+    assert sum(through) < 1.15 * PER_S, f"more than the limit: {through}"
 
 
 def test_a_shared_limit_goes_where_the_demand_is(fleet: Fleet) -> None:
     """Before, each node has a third; then the parts follow what is asked for, and the sum stays the limit."""
     rates = [4.0 * PER_S, 1.0 * PER_S, 0.0]
-    outcomes = offered(fleet, rates, 10)
-    through = passed(outcomes, 3, rates)
-    assert sum(through) == pytest.approx(PER_S, rel=0.1)
-    assert through[0] > 0.6 * PER_S > 0.3 * PER_S > through[1] > 0.1 * PER_S
+    offered(fleet, rates, 7)
+
+    def is_so(through: list[float]) -> bool:
+        is_whole = sum(through) == pytest.approx(PER_S, rel=0.1)
+        return is_whole and through[0] > 0.6 * PER_S > 0.3 * PER_S > through[1] > 0.1 * PER_S
+
+    until_through(fleet, rates, 4, 3, is_so)
 
 
 def test_a_lost_lease_and_an_outage_change_no_part(fleet: Fleet, etcd: Etcd) -> None:
+    def is_whole(through: list[float]) -> bool:
+        return sum(through) > 0.85 * PER_S
+
     rates = [2.0 * PER_S] * NODES
     offered(fleet, rates, 5)
     etcd.kill()
     fleet.until_sync_is("store_lost")
-    through = passed(offered(fleet, rates, 3), 2, rates)
-    assert sum(through) == pytest.approx(PER_S, rel=0.15), "three thirds, not three wholes"
+    until_through(fleet, rates, 3, 2, is_whole)  # three thirds, not three wholes
     etcd.start()
     fleet.until_sync_is("following")
-    through = passed(offered(fleet, rates, 3), 2, rates)
-    assert sum(through) == pytest.approx(PER_S, rel=0.15)
+    until_through(fleet, rates, 3, 2, is_whole)
 
 
 def ask_bad(gateway: Gateway, path: str = "/status/500") -> int:
@@ -135,6 +156,4 @@ def test_a_node_that_stops_leaves_its_part_to_the_others(fleet: Fleet) -> None:
     fleet.gateways.pop().stop()
     rates = [2.0 * PER_S] * (NODES - 1)
     offered(fleet, rates, 4)
-    through = passed(offered(fleet, rates, 3), 2, rates)
-    assert sum(through) == pytest.approx(PER_S, rel=0.15)
-    assert min(through) > 0.35 * PER_S
+    until_through(fleet, rates, 3, 2, lambda through: sum(through) > 0.85 * PER_S and min(through) > 0.35 * PER_S)
