@@ -1,7 +1,6 @@
 """A whole site for tests of pages: backends, a gateway with traffic, gadmin, and a real browser.
 
-With GPROXY_SCREENSHOTS in the environment, pictures of pages go to tests/ui/screenshots, in both themes, for people to
-look at; with "all" there, of a phone too. Pages change their theme all the same.
+Screenshots of pages go to tests/ui/screenshots, in both themes; they are for people to look at.
 """
 
 from __future__ import annotations
@@ -115,20 +114,17 @@ def page(signed_in: BrowserContext) -> Iterator[Page]:
 
 @pytest.fixture
 def shoot() -> Callable[[Page, str], None]:
-    """Return what shows a page light and dark, and takes pictures of it under a name when they are wanted."""
-    wanted = os.environ.get("GPROXY_SCREENSHOTS", "")
+    """Return what takes pictures of a page under a name, light and dark; with GPROXY_SCREENSHOTS=all on a phone too."""
 
     def take(page: Page, name: str) -> None:
+        SCREENSHOTS.mkdir(exist_ok=True)
         before = page.viewport_size
-        for size in SIZES if wanted == "all" else ("wide",):
+        for size in SIZES if os.environ.get("GPROXY_SCREENSHOTS") == "all" else ("wide",):
             width, height = SIZES[size]
             page.set_viewport_size({"width": width, "height": height})
             for theme in ("light", "dark"):
                 page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
                 page.evaluate("dispatchEvent(new Event('theme'))")  # charts take over the colours
-                if not wanted:
-                    continue
-                SCREENSHOTS.mkdir(exist_ok=True)
                 page.screenshot(path=SCREENSHOTS / f"{name}-{size}-{theme}.png", full_page=True, animations="disabled")
         page.emulate_media(color_scheme="light")
         if before is not None:
