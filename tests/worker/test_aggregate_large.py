@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -67,25 +68,50 @@ def program(text: str, *arguments: object, data: bytes = b"") -> Iterator[subpro
 
 
 class Holds:
-    """How long the loop was held at a time, in milliseconds of CPU: what others take of the machine does not count."""
+    """How long the loop was held at a time, in milliseconds of CPU: what others take of the machine does not count.
+
+    Nor does what the tests before have left, which a collection of garbage would look through in between.
+    """
 
     def __init__(self) -> None:
         self.worst = 0.0
-        self._last = time.process_time()
+        self._last = time.thread_time()
         self._timer = hub.loop.timer(0.001, 0.001)
 
     def __enter__(self) -> Holds:
+        gc.collect()
+        gc.freeze()
+        self._last = time.thread_time()
         self._timer.start(self._tick)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._timer.stop()
         self._timer.close()
+        gc.unfreeze()
 
     def _tick(self) -> None:
-        now = time.process_time()
+        now = time.thread_time()
         self.worst = max(self.worst, (now - self._last) * 1000)
         self._last = now
+
+
+def yardstick() -> float:
+    """Return the milliseconds of CPU in which json reads a megabyte now: some 10, and more on a busy machine."""
+    text = json.dumps(objects(10_000))
+    began = time.thread_time()
+    json.loads(text)
+    return (time.thread_time() - began) * 1000
+
+
+def relative_hold(stage: Stage, media: str, body: bytes, **node: Any) -> float:
+    """Return the longest hold by the yardstick, the best of three."""
+
+    def once() -> float:
+        before = yardstick()
+        return worst_hold(stage, media, body, **node) / max(before, yardstick())
+
+    return min(once() for _ in range(3))
 
 
 def worst_hold(stage: Stage, media: str, body: bytes, **node: Any) -> float:
@@ -126,13 +152,13 @@ def test_a_part_of_five_megabytes_holds_nobody_up(stage: Stage, shape: str) -> N
     value, node = LARGE[shape]
     body = json.dumps(value).encode()
     assert 4_700_000 < len(body) < 6_000_000
-    assert min(worst_hold(stage, "application/json", body, **node) for _ in range(2)) < 10
+    assert relative_hold(stage, "application/json", body, **node) < 1  # at once it is 2 to 30
 
 
 @pytest.mark.parametrize("media", ["text/plain", "application/json"])
 def test_nor_does_a_long_text(stage: Stage, media: str) -> None:
-    body = b'"%b"' % (b"hello, world " * 400_000)
-    assert min(worst_hold(stage, media, body) for _ in range(2)) < 10
+    body = b'"%b"' % (b"hello, world " * 600_000)
+    assert relative_hold(stage, media, body) < 0.8  # at once it is 1 or more
 
 
 def test_a_large_part_reaches_the_client_to_the_byte(stage: Stage) -> None:
