@@ -147,9 +147,9 @@ def test_an_idle_client(gateway: Gateway) -> None:
 
 def test_a_body_that_stops(gateway: Gateway, script: ScriptedBackend) -> None:
     with gateway.client() as client:
-        client.send(POST + b"hello")
-        exchange = script.next_exchange()
         with lasting(TIMEOUTS["body_s"]):
+            client.send(POST + b"hello")
+            exchange = script.next_exchange()
             check_problem(client.receive(), 408, "request_timeout")
         assert client.is_closed()
         assert next(exchange.body_pieces()) == b"hello"
@@ -188,9 +188,9 @@ def test_a_server_that_takes_no_connection(gateway: Gateway) -> None:
 )
 def test_a_server_that_does_not_answer(beginning: bytes, gateway: Gateway, script: ScriptedBackend) -> None:
     with gateway.client() as client:
-        client.send(GET)
-        exchange = script.next_exchange()
         with lasting(TIMEOUTS["response_s"]):
+            client.send(GET)
+            exchange = script.next_exchange()
             exchange.send(beginning)
             check_problem(client.receive(), 504, "upstream_timeout")
         assert exchange.ends_within(LATE_S)
@@ -206,9 +206,9 @@ def test_an_api_has_its_own_deadline(gateway: Gateway, script: ScriptedBackend) 
 
 def test_an_answer_that_stops(gateway: Gateway, script: ScriptedBackend) -> None:
     with gateway.client() as client:
-        client.send(GET)
-        exchange = script.next_exchange()
         with lasting(TIMEOUTS["response_s"]):
+            client.send(GET)
+            exchange = script.next_exchange()
             exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
             with pytest.raises(Ended):
                 client.receive()
@@ -241,9 +241,9 @@ def test_an_idle_server_connection_is_closed(gateway: Gateway, script: ScriptedB
 def test_the_total_deadline_before_an_answer(gateway: Gateway, script: ScriptedBackend) -> None:
     """The request is uploaded slowly but steadily; no single deadline is missed, the total one is."""
     with gateway.client() as client:
-        client.send(b"POST / HTTP/1.1\r\nHost: script.test\r\nContent-Length: 1000\r\n\r\n")
-        exchange = script.next_exchange()
         with lasting(TIMEOUTS["total_s"]):
+            client.send(b"POST / HTTP/1.1\r\nHost: script.test\r\nContent-Length: 1000\r\n\r\n")
+            exchange = script.next_exchange()
             uploader = threading.Thread(target=steadily, args=([b"x"] * 40, client.send), daemon=True)
             uploader.start()
             answer = client.receive()
@@ -255,9 +255,9 @@ def test_the_total_deadline_before_an_answer(gateway: Gateway, script: ScriptedB
 
 def test_the_total_deadline_during_an_answer(gateway: Gateway, script: ScriptedBackend) -> None:
     with gateway.client() as client:
-        client.send(GET)
-        exchange = script.next_exchange()
         with lasting(TIMEOUTS["total_s"]):
+            client.send(GET)
+            exchange = script.next_exchange()
             exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
             sender = threading.Thread(target=steadily, args=([b"x"] * 40, exchange.send), daemon=True)
             sender.start()

@@ -213,7 +213,8 @@ def test_many_certificates_change_at_once(secure: Secure) -> None:
         began_s = time.monotonic()
         eventually(lambda: secure.shown("many.test") == ["a.test"], within_s=20, about="none of the old ones is left")
         took_s = time.monotonic() - began_s
-        assert secure.shown("others.test") == ["others.test"]
+        # Each worker takes them by itself, so the next one to answer may be a moment behind.
+        eventually(lambda: secure.shown("others.test") == ["others.test"], within_s=20)
     assert steady.connections == 1
     if LARGE:
         assert took_s < 1.5, "half a second until somebody looks, one to check"
