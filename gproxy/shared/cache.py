@@ -252,7 +252,7 @@ class CacheMemory:
         if same:
             cells[same[0] + _WAYS] = at
             return
-        place = min(places, key=lambda place: cells[place + _WAYS] if cells[place] else 0)
+        place = min(places, key=lambda place: cells[place + _WAYS] if cells[place] else -1)
         cells[place] = 0  # nobody finds the new record under the old fingerprint
         cells[place + _WAYS] = at
         cells[place] = print_

@@ -58,6 +58,17 @@ def test_what_is_put_is_found(memory: CacheMemory) -> None:
     assert (value(memory, b"a"), value(memory, b"b")) == (None, b"")
 
 
+def test_all_places_of_a_set_are_taken_before_one_is_given_up(memory: CacheMemory) -> None:
+    of_a_set = [
+        key for key in (b"%d" % number for number in range(10_000)) if memory._set(memory._print(key)) == memory._index
+    ]
+    for key in of_a_set[: cache._WAYS]:  # the first of them is at position 0
+        memory.put(key, [key], ME)
+    assert [value(memory, key) for key in of_a_set[: cache._WAYS]] == of_a_set[: cache._WAYS]
+    memory.put(of_a_set[cache._WAYS], [b""], ME)
+    assert [value(memory, key) for key in of_a_set[:2]] == [None, of_a_set[1]]
+
+
 def test_a_purge_forgets_everything_and_nothing_that_comes_later(memory: CacheMemory) -> None:
     memory.put(b"a", [b"1"], ME)
     before = memory.purged()
