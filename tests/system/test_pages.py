@@ -1,4 +1,4 @@
-"""README sections that apply an example: their commands print what the README shows."""
+"""Sections of the documentation that apply an example: their commands print what is shown."""
 
 from __future__ import annotations
 
@@ -17,10 +17,18 @@ from gproxy.ctl import files
 from scripts.demo.backend import Handler
 from scripts.demo.options import EXAMPLE_PORTS
 from tests.harness.gateway import Gateway
-from tests.harness.readme import PROJECT, Step, curl, example_of, is_shown, sections
+from tests.harness.pages import PAGES, PROJECT, Step, curl, example_of, is_shown, sections
 from tests.harness.waiting import eventually
 
-SECTIONS = sections((PROJECT / "README.md").read_text(encoding="utf-8"))
+FOUND = {page: sections(text) for page, text in PAGES.items()}
+SECTIONS = {f"{page}: {title}": steps for page, found in FOUND.items() for title, steps in found.items() if title}
+#: What is shown without being run: the tour of scripts/run, and what needs a running demonstration, etcd or a terminal.
+NOT_RUN = {
+    "README.md": {"curl", "for", "echo", "gproxyctl"},
+    "docs/explain.md": {"gproxyctl"},
+    "docs/fleet.md": {"etcdctl"},
+    "docs/monitoring.md": {"gproxyctl"},
+}
 
 
 class Demo:
@@ -65,7 +73,7 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    demo = Demo(tmp_path_factory.mktemp("readme"))
+    demo = Demo(tmp_path_factory.mktemp("pages"))
     yield demo
     demo.close()
 
@@ -85,6 +93,28 @@ def test_every_example_is_shown() -> None:
     """That of the demonstration is what scripts/run serves."""
     shown = {example_of(step) for steps in SECTIONS.values() for step in steps}
     assert set((PROJECT / "conf" / "examples").iterdir()) - shown == {PROJECT / "conf" / "examples" / "demo.yaml"}
+
+
+def test_nothing_else_is_shown_without_being_run() -> None:
+    programs = {page: {step.command[0] for step in found[""]} for page, found in FOUND.items() if found[""]}
+    assert programs == NOT_RUN
+
+
+def test_sections_go_on_with_what_was_applied() -> None:
+    first, other = "gproxyctl apply -f conf/examples/a.yaml", "gproxyctl apply -f conf/examples/b.yaml"
+    shown = [
+        f"## {title}\n```{block}```\n"
+        for title, block in {
+            "Before": "\n$ sleep 1\n",
+            "First": f"\n$ {first}\n# no heading\n$ sleep 2\n",
+            "Below it": "\n$ sleep 3\n",
+            "Settings": "yaml\n$ sleep 4\n",
+            "Other": f"\n$ {other}\n",
+        }.items()
+    ]
+    found = sections("\n".join(shown))
+    commands = {title: [" ".join(step.command) for step in steps] for title, steps in found.items()}
+    assert commands == {"": ["sleep 1"], "First": [first, "sleep 2", "sleep 3"], "Other": [other]}
 
 
 def test_what_is_not_shown_is_noticed() -> None:

@@ -1,9 +1,10 @@
-"""What README sections show: an example that is applied, command lines, and what they print.
+"""What the documentation shows: an example that is applied, command lines, and what they print.
 
 A section that takes part begins its first session with `gproxyctl apply -f conf/examples/...`, and may go on with other
-examples. Its commands are run in order against one gateway, in front of the two services of the demonstration, and
-must print what is shown: `...` stands for any lines, and dates, ids and ages may differ. Known commands: curl,
-gproxyctl, sleep.
+examples; the sections below it on its page go on with what it applied, or begin anew. The commands are run in order
+against one gateway, in front of the two services of the demonstration, and must print what is shown: `...` stands for
+any lines, and dates, ids and ages may differ. Known commands: curl, gproxyctl, sleep. Blocks with a language are no
+sessions.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from urllib.parse import urlsplit
 from tests.harness.client import Address, RawClient
 
 PROJECT = Path(__file__).parents[2]
+PAGES = {
+    str(path.relative_to(PROJECT)): path.read_text(encoding="utf-8")
+    for path in (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
+}
 _APPLY = ["gproxyctl", "apply", "-f"]
+#: a heading, or a block of code; what looks like a heading in a block is none
+_PART = re.compile(r"^#+ (?P<title>[^\n]+)$|^```(?P<language>\w*)\n(?P<block>.*?)^```$", re.MULTILINE | re.DOTALL)
 #: what differs from one run to the next -> what stands for it
 _VOLATILE = (
     (re.compile(r"^(Date|Expires|Last-Modified): .*", re.IGNORECASE), r"\1: -"),
@@ -41,14 +48,18 @@ class Step:
 
 
 def sections(text: str) -> dict[str, list[Step]]:
-    """Return the steps of each section of the README that takes part, by its title."""
-    found: dict[str, list[Step]] = {}
-    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
-        title, _, body = section.partition("\n")
-        blocks = re.findall(r"^```(\w*)\n(.*?)^```", body, re.MULTILINE | re.DOTALL)
-        steps = [step for language, block in blocks if not language for step in _steps(block)]
-        if steps and steps[0].command[:3] == _APPLY:
-            found[title] = steps
+    """Return the steps of each section of a page that takes part, by its title.
+
+    Those of "" come before anything is applied, so they do not take part.
+    """
+    found: dict[str, list[Step]] = {"": []}
+    title, steps = "", found[""]
+    for part in _PART.finditer(text):
+        title = part["title"] or title
+        session = list(_steps(part["block"])) if part["language"] == "" else []
+        if session and session[0].command[:3] == _APPLY and "--dry-run" not in session[0].command:
+            steps = found.setdefault(title, [])
+        steps += session
     return found
 
 
