@@ -1,6 +1,7 @@
 """The small family of expected failures: each knows its HTTP status and the `code` users can rely on.
 
 They are raised wherever the failure is found and become a response in one place (`worker/respond.py`).
+docs/errors.md explains every code to users.
 """
 
 from __future__ import annotations
