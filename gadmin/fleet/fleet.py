@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
@@ -174,8 +175,18 @@ class Fleet:
         return self.ask_all(f"/health?server={quote(name)}")
 
     def check_now(self, name: str) -> dict[str, dict[str, Any] | NodeError]:
-        """Have every node check a server at once, and return what its health check says then."""
-        return self.ask_all("/check", CHECK_S, {"server": name})
+        """Have every node check a server at once, and return what its health check says then.
+
+        What that has changed is among the events already.
+        """
+        told = self.ask_all("/check", CHECK_S, {"server": name})
+
+        def hear(poller: Poller) -> None:
+            with suppress(NodeError, KeyError, TypeError, ValueError):  # the next poll asks again
+                poller.hear()
+
+        list(self._pool.map(hear, self.pollers()))
+        return told
 
     def ask_all(
         self, path: str, within_s: float | None = None, question: Mapping[str, Any] | None = None

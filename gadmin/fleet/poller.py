@@ -38,6 +38,7 @@ class Poller:
         self._told_s = 0.0
         self._trouble = ""
         self._event = 0
+        self._hearing = threading.Lock()
         self._until_s = 0.0
         self._is_stopped = False
         self._state = threading.Condition()
@@ -79,6 +80,13 @@ class Poller:
         """Ask the node something else, in the caller's thread. Raises NodeError."""
         return self._node.ask(path, within_s or self._timeout_s, question)
 
+    def hear(self) -> None:
+        """Ask the node what has happened since it was asked last, and pass that on. Raises NodeError."""
+        with self._hearing:
+            heard = self._node.ask(f"/events?since={self._event}", self._timeout_s)
+            self._event = int(heard["last"])
+            self._listen(self.id, heard)
+
     def _run(self) -> None:
         while True:
             with self._state:
@@ -98,7 +106,7 @@ class Poller:
             told = self._node.ask(f"/stats?objects=busy&buckets=true&seconds={seconds}", self._timeout_s)
             _check(told)
             self.timeline.add(told["history"], int(time.time()))
-            self._hear()
+            self.hear()
             trouble = ""
         except NodeError as error:
             told, trouble = None, str(error)
@@ -113,11 +121,6 @@ class Poller:
             if told is not None:
                 self._told, self._told_s = told, time.monotonic()
             self._state.notify_all()
-
-    def _hear(self) -> None:
-        heard = self._node.ask(f"/events?since={self._event}", self._timeout_s)
-        self._event = int(heard["last"])
-        self._listen(self.id, heard)
 
 
 def _check(told: Document) -> None:

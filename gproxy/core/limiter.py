@@ -30,6 +30,8 @@ _NS: Final = 1_000_000_000
 #: where that is no more than half a burst.
 _SLACK_NS: Final = 20_000_000
 _MOST_SLACK_NS: Final = 250_000_000
+#: How long it has been quiet when nothing was ever refused: the clock itself may be younger than a burst.
+_ALWAYS: Final = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,9 @@ class Limit:
 
         Returns (0, the epoch to count in) when it is let through, (nanoseconds until it would be, 0) when not.
         """
-        owed, quiet = due - now, now - refused
-        is_pressed = refused > 0 and quiet < 2 * self.slack_ns  # 0: never, and the clock may be younger than that
+        owed = due - now
+        quiet = now - refused if refused else _ALWAYS
+        is_pressed = quiet < 2 * self.slack_ns
         if owed > 0:
             may_owe = not is_pressed and owed <= quiet and owed <= self.ahead_ns
             return (0, epoch) if may_owe else (owed, 0)

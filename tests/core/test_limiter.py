@@ -170,3 +170,12 @@ def test_what_was_never_refused_is_not_pressed_however_young_the_clock_is(uptime
     wait, epoch = limit.decide(now, 0, 0, 0)
     assert wait == 0
     assert limit.decide(now + 1, epoch, epoch + limit.unit_ns, 0)[0] > 3_500 * S
+
+
+@pytest.mark.parametrize("uptime_s", [0, 60, 3_700])
+def test_a_burst_comes_at_once_however_young_the_clock_is(uptime_s: int) -> None:
+    limit, now = Limit.of(6, 3600, burst=2), uptime_s * S
+    wait, epoch = limit.decide(now, 0, 0, 0)
+    assert wait == 0
+    assert limit.decide(now + 1, epoch, epoch + limit.unit_ns, 0) == (0, epoch)
+    assert limit.decide(now + 2, epoch, epoch + 2 * limit.unit_ns, 0)[0] > 1_000 * S

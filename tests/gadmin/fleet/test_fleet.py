@@ -158,3 +158,15 @@ def test_a_node_with_an_odd_address_is_left_out(two: tuple[FakeNode, FakeNode]) 
         assert [poller.id for poller in fleet.pollers()] == ["a"]
     finally:
         fleet.stop()
+
+
+def test_what_a_check_has_changed_is_among_the_events_when_it_is_over(
+    fleet: Fleet, two: tuple[FakeNode, FakeNode]
+) -> None:
+    for node in two:
+        node.events = [{"id": 1, "time_ms": 5, "kind": "health", "object": "server", "name": "s1", "to": "up"}]
+    assert {name: told["servers"] for name, told in fleet.check_now("s1").items() if isinstance(told, dict)} == {
+        name: [{"name": "s1", **HEALTH}] for name in ("a", two[1].address)
+    }
+    heard = fleet.events.since(0)["events"]
+    assert {event["node"] for event in heard} == {"a", two[1].address}
