@@ -20,16 +20,16 @@ from tests.harness.wire import Ended
 
 TIMEOUTS = {
     "head_s": 0.4,
-    "body_s": 0.5,
+    "body_s": 0.9,
     "client_idle_s": 0.7,
     "connect_s": 0.3,
-    "response_s": 0.6,
+    "response_s": 0.9,
     "upstream_idle_s": 0.5,
     "total_s": 2.5,
 }
 #: how much later than its deadline something may happen: coarse timers and busy cores
 LATE_S = 1.5
-#: pauses of a slow but steady peer: well below every deadline
+#: pauses of a slow but steady peer: well below every deadline, and all together longer than each
 PACE_S = 0.15
 STEPS = 7
 POST = b"POST / HTTP/1.1\r\nHost: script.test\r\nContent-Length: 10\r\n\r\n"
