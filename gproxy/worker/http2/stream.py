@@ -124,6 +124,9 @@ class Stream:
 
     def take(self, data: bytes, size: int) -> None:
         """Take a piece of the body, which took `size` bytes of the window."""
+        if not data:  # nothing to read: whoever reads would take it for the end, or never let the client go on
+            self._session.acknowledge(self.number, size)
+            return
         self._inbox.append(data)
         self._unread += size
         self._wake()

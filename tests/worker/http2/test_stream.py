@@ -14,7 +14,7 @@ from h2.errors import ErrorCodes
 
 from gproxy.shared import layout
 from tests.worker.http2.client import Http2Peer
-from tests.worker.peer import Backend, Peer, answers, eventually, response, settled
+from tests.worker.peer import Backend, Peer, answers, eventually, limited, response, settled
 from tests.worker.stage import Stage
 
 
@@ -78,6 +78,36 @@ def test_bodies_both_ways(stage: Stage, size: int, says: bool) -> None:
                 assert status == 200
                 assert answer.partition(b"\r\n\r\n")[2] == body
     assert stage.requests() == 2
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_frames_without_data_are_no_end_of_a_body(stage: Stage, says: bool) -> None:
+    with Backend(echo) as backend:
+        stage.proxy_to(backend)
+        with connect(stage) as client:
+            fields = {"content_length": "3"} if says else {}
+            number = client.request("/", "POST", ends=False, **fields)
+            for data, ends in ((b"a", False), (b"", False), (b"bc", False), (b"", True)):
+                client.h2.send_data(number, data, end_stream=ends)
+                client.flush()
+                settled(lambda: stage.requests())  # the story waits for more
+            assert client.wait(number)[1].endswith(b"abc")
+
+
+def test_padding_is_given_back_at_once(stage: Stage) -> None:
+    with Backend(echo) as backend:
+        stage.proxy_to(backend)
+        with connect(stage) as client:
+            number = client.request("/", "POST", ends=False)
+            eventually(lambda: backend.peers)
+            for _ in range(150):  # more than half of the window, and not one byte
+                client.h2.send_data(number, b"", pad_length=255)
+            client.flush()
+            with limited():
+                while client.h2.local_flow_control_window(number) < 40_000:
+                    client.step()
+            client.send(number, b"abc", ends=True)
+            assert client.wait(number)[1].endswith(b"abc")
 
 
 def test_an_answer_without_a_length_ends_with_its_stream(stage: Stage) -> None:
