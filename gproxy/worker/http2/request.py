@@ -50,7 +50,10 @@ def read(
     block = b"".join(lines)
     if not block.count(b"\r") == block.count(b"\n") == len(lines):
         raise BadRequest("A header field has an invalid character in its value.")
-    return method, target, _checked(method, target, block, runtime)
+    fields = _checked(method, target, block, runtime)
+    if fields.length > 0 and not has_body:  # h2 holds lengths only against what comes in frames of data
+        raise BadRequest("The request ends before its body.")
+    return method, target, fields
 
 
 def _checked(method: bytes, target: bytes, block: bytes, runtime: Runtime) -> RequestFields:

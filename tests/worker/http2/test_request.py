@@ -58,6 +58,7 @@ def test_a_host_field_may_stand_in_for_the_authority() -> None:
         (request((b"x-a", b"1\r\nx-b: 2")), BadRequest),
         (request((b"x-a", b"1\nx-b: 2")), BadRequest),
         (request((b"x a", b"1")), BadRequest),
+        (request((b"content-length", b"5"), method=b"POST"), BadRequest),
         (request((b"x:a", b"1")), BadRequest),
         (request((b"cookie", b"a\r\nx: 1")), BadRequest),
         (request((b"content-length", b"+5")), BadRequest),
