@@ -17,7 +17,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
-from hyperframe.frame import GoAwayFrame
+from hyperframe.frame import Frame, GoAwayFrame
 
 from gproxy.shared import layout
 from gproxy.worker.deadlines import NEVER
@@ -45,6 +45,16 @@ _LAST_STREAM: Final = (1 << 31) - 1
 _IDLE_EVENTS: Final = (events.PingReceived, events.RemoteSettingsChanged, events.PriorityUpdated)
 
 
+class _Connection(H2Connection):
+    """h2's connection, which is not over when a client has said that it will ask for nothing more."""
+
+    def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[events.Event]]:
+        """Tell of a goodbye without a reason only: what the client has asked for is still to be answered (6.8)."""
+        if frame.error_code != ErrorCodes.NO_ERROR:
+            return super()._receive_goaway_frame(frame)
+        return [], [events.ConnectionTerminated()]
+
+
 class Session:
     """The connection of `client`, which must not be read by anybody else any more."""
 
@@ -55,7 +65,7 @@ class Session:
         self.desk = client.desk
         self.deadline = NEVER
         self.due = NEVER
-        self._h2 = H2Connection(
+        self._h2 = _Connection(
             H2Configuration(client_side=False, header_encoding=None, validate_outbound_headers=False)
         )
         self._streams: dict[int, Stream] = {}
@@ -214,7 +224,7 @@ class Session:
             self._make_room(stream)
         elif isinstance(event, events.StreamReset):
             self._count_reset(stream)
-        elif isinstance(event, events.ConnectionTerminated):
+        elif isinstance(event, events.ConnectionTerminated) and (event.error_code or not self._streams):
             self._close("the client has said goodbye")
         if isinstance(event, _IDLE_EVENTS):
             self._count_idle_frame()

@@ -10,12 +10,12 @@ import pytest
 from gevent.event import Event
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
-from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PingFrame, SettingsFrame
+from hyperframe.frame import ContinuationFrame, DataFrame, GoAwayFrame, HeadersFrame, PingFrame, SettingsFrame
 
 from gproxy.shared import layout
 from gproxy.worker.deadlines import NEVER
 from tests.worker.http2.client import Http2Peer
-from tests.worker.peer import Backend, Peer, answers, eventually, response
+from tests.worker.peer import Backend, Peer, answers, eventually, response, settled
 from tests.worker.stage import Stage, in_loop
 
 
@@ -130,6 +130,27 @@ def test_a_worker_that_leaves_finishes_what_has_begun(impatient: Stage) -> None:
             client.wait_for_end()
             assert client.goodbye == ErrorCodes.NO_ERROR
     eventually(lambda: not stage.runtime.clients)
+
+
+@pytest.mark.parametrize(("code", "is_answered"), [(ErrorCodes.NO_ERROR, True), (ErrorCodes.INTERNAL_ERROR, False)])
+def test_a_client_that_says_goodbye_gets_what_it_has_asked_for(
+    stage: Stage, code: ErrorCodes, is_answered: bool
+) -> None:
+    go_on = Event()
+    with Backend(lambda peer: (peer.message(), go_on.wait(), peer.send(response()))) as backend:
+        stage.proxy_to(backend)
+        with connect(stage) as client:
+            number = client.request()
+            eventually(lambda: backend.peers)
+            client.peer.send(GoAwayFrame(0, error_code=code).serialize())
+            settled(lambda: stage.runtime.clients)
+            go_on.set()
+            if is_answered:
+                assert client.wait(number) == (200, b"ok")
+                client.peer.send(GoAwayFrame(0).serialize())
+            client.wait_for_end()
+            assert client.ended == ({number} if is_answered else set())
+        eventually(lambda: not stage.runtime.clients)
 
 
 def test_a_worker_that_leaves_answers_a_first_request_that_is_under_way(stage: Stage) -> None:

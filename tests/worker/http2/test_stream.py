@@ -90,7 +90,7 @@ def test_frames_without_data_are_no_end_of_a_body(stage: Stage, says: bool) -> N
             for data, ends in ((b"a", False), (b"", False), (b"bc", False), (b"", True)):
                 client.h2.send_data(number, data, end_stream=ends)
                 client.flush()
-                settled(lambda: stage.requests())  # the story waits for more
+                settled(stage.requests)  # the story waits for more
             assert client.wait(number)[1].endswith(b"abc")
 
 
