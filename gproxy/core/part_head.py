@@ -6,7 +6,7 @@ Everything else that a server says about its own answer is not true of the whole
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -14,11 +14,14 @@ from typing import Final
 
 from gproxy.core.directives import directives
 from gproxy.core.http1 import split_fields
+from gproxy.core.http_date import parse
 
 _CHARSET: Final = re.compile(rb';\s*charset\s*=\s*"?([A-Za-z0-9._:+-]+)', re.IGNORECASE)
 _DIGITS: Final = re.compile(rb"\d{1,9}")
 #: Directives of which one that says them binds the whole (RFC 9111 section 5.2.2), the stronger ones first.
 _RESTRICTIONS: Final = (b"no-store", b"private", b"no-cache", b"must-revalidate", b"proxy-revalidate", b"no-transform")
+#: What lets shared caches store even answers to somebody who has said who he is (RFC 9111 section 3.5).
+_PERMISSIONS: Final = frozenset((b"public", b"must-revalidate", b"s-maxage"))
 #: Heads are remembered, as servers repeat theirs: so many, each of so many bytes at most.
 _KNOWN_HEADS, _KNOWN_BYTES = 1024, 2048
 
@@ -33,7 +36,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Caching:
-    """What Cache-Control and Age say: directives in lower case, and for how many seconds it is fresh from now on.
+    """What Cache-Control, Expires and Age say: directives in lower case, and for how many seconds it is fresh from now on.
 
     None is unsaid; `shared_s` is for shared caches.
     """
@@ -41,6 +44,11 @@ class Caching:
     directives: frozenset[bytes]
     fresh_s: int | None
     shared_s: int | None
+
+    @property
+    def most_s(self) -> int | None:
+        """For how many seconds it is fresh in a shared cache."""
+        return self.fresh_s if self.shared_s is None else self.shared_s
 
 
 UNSAID: Final = Caching(frozenset(), None, None)
@@ -75,7 +83,7 @@ def _parsed(lines: bytes) -> PartHead:
     charset = _CHARSET.search(media)
     cookies = b"".join([b"Set-Cookie: %b\r\n" % value for value in fields.get(b"set-cookie", ())])
     vary = {name.strip().lower() for value in fields.get(b"vary", ()) for name in value.split(b",")} - {b""}
-    caching = _caching(fields.get(b"cache-control", ()), fields.get(b"age", (b"0",))[0])
+    caching = _caching(fields)
     return PartHead(
         kind=_kind(media),
         charset=charset[1].decode("ascii") if charset else "",
@@ -97,17 +105,25 @@ def _kind(media: bytes) -> Kind:
     return Kind.JSON if name in (b"application/json", b"text/json") or name.endswith(b"+json") else Kind.TEXT
 
 
-def _caching(values: Sequence[bytes], age: bytes) -> Caching:
-    if not values:
+def _caching(fields: Mapping[bytes, Sequence[bytes]]) -> Caching:
+    if b"cache-control" not in fields and b"expires" not in fields:
         return UNSAID
-    said = directives(values)
+    said = directives(fields.get(b"cache-control", ()))
     fresh_s, shared_s = _seconds(said.get(b"max-age")), _seconds(said.get(b"s-maxage"))
-    old_s = _seconds(age) or 0
+    if b"max-age" not in said and b"expires" in fields:
+        fresh_s = _until_expiry_s(fields)
+    old_s = _seconds(fields.get(b"age", (b"0",))[0]) or 0
     return Caching(
         frozenset(said),
         None if fresh_s is None else max(0, fresh_s - old_s),
         None if shared_s is None else max(0, shared_s - old_s),
     )
+
+
+def _until_expiry_s(fields: Mapping[bytes, Sequence[bytes]]) -> int:
+    """Return for how long Expires says that an answer is fresh; 0 when nobody can say (RFC 9111 section 5.3)."""
+    expires, date = (parse(fields.get(name, (b"",))[0]) for name in (b"expires", b"date"))
+    return 0 if expires is None or date is None else max(0, expires - date)
 
 
 def _seconds(value: bytes | None) -> int | None:
@@ -139,17 +155,26 @@ def cache_control(parts: Sequence[Caching]) -> bytes:
     """Return the Cache-Control of what these parts make together, b"" when nothing can be said.
 
     What one forbids is forbidden. It is fresh as long as the one that is so for the shortest time, if all say how long.
+    What is also a permission is said only when all of them give one: an answer for one client may be among them.
     """
     found = [name for name in _RESTRICTIONS if any(name in part.directives for part in parts)]
     if b"no-store" in found:
         return b"no-store"
-    if b"private" not in found and all(b"public" in part.directives for part in parts):
+    is_for_all = b"private" not in found and not any(_PERMISSIONS.isdisjoint(part.directives) for part in parts)
+    if not is_for_all and b"must-revalidate" in found:
+        found = [b"proxy-revalidate", *(name for name in found if b"-revalidate" not in name)]
+    if is_for_all and all(b"public" in part.directives for part in parts):
         found.append(b"public")
     fresh = [part.fresh_s for part in parts if part.fresh_s is not None]
+    shared = [seconds for part in parts if (seconds := part.most_s) is not None]
     if len(fresh) == len(parts):
-        found.append(b"max-age=%d" % min(fresh))
-    shared = [part.fresh_s if part.shared_s is None else part.shared_s for part in parts]
-    known = [seconds for seconds in shared if seconds is not None]
-    if len(known) == len(parts) and any(part.shared_s is not None for part in parts) and b"private" not in found:
-        found.append(b"s-maxage=%d" % min(known))
+        found.append(b"max-age=%d" % min(fresh if is_for_all else fresh + shared))
+    if is_for_all and len(shared) == len(parts) and any(part.shared_s is not None for part in parts):
+        found.append(b"s-maxage=%d" % min(shared))
     return b", ".join(found)
+
+
+def most_s(heads: Sequence[PartHead | None]) -> float:
+    """Return how long a shared cache may keep the whole at most, as far as parts say how long; inf when none does."""
+    said = [head.caching.most_s for head in heads if head is not None]
+    return min([seconds for seconds in said if seconds is not None], default=float("inf"))

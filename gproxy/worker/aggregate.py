@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from gproxy.core.errors import BadUpstream, GatewayError
 from gproxy.core.http1 import parse_response_head
 from gproxy.core.json_check import no_rest
-from gproxy.core.part_head import merged
+from gproxy.core.part_head import merged, most_s
 from gproxy.worker.gathering import Gathering
 from gproxy.worker.link import hub
 from gproxy.worker.node_part import LARGE_BYTES, NodePart, turns
@@ -107,7 +107,7 @@ class Aggregator:
         rest()
         head = answer_head(exchange, 200, lines)
         if api.cache is not None:
-            head += exchange.fetch.whole(lines, body, has_all)
+            head += exchange.fetch.whole(lines, body, has_all, most_s(seen))
         self._finish(exchange, api, head, body)
 
     def _pass_on(self, exchange: Exchange, api: Api, part: NodePart, told: str) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from gproxy.core.part_head import Caching, Kind, PartHead, cache_control, merged, part_head
+from gproxy.core.part_head import Caching, Kind, PartHead, cache_control, merged, most_s, part_head
 
 
 def head(*lines: bytes) -> PartHead:
@@ -57,9 +57,15 @@ CACHING = [
     ([b"public, max-age=60", b"public, max-age=10"], b"public, max-age=10"),
     ([b"public, max-age=60", b"max-age=10"], b"max-age=10"),
     ([b"max-age=60, no-store", b"private"], b"no-store"),
-    ([b"max-age=5, must-revalidate", b"max-age=5, no-transform"], b"must-revalidate, no-transform, max-age=5"),
-    ([b"max-age=5, s-maxage=100", b"max-age=10"], b"max-age=5, s-maxage=10"),
-    ([b"s-maxage=100", b"max-age=10"], b"s-maxage=10"),
+    # must-revalidate and s-maxage are permissions, too, to give an answer to one who is known to others
+    ([b"max-age=5, must-revalidate", b"max-age=5, no-transform"], b"proxy-revalidate, no-transform, max-age=5"),
+    ([b"must-revalidate", b"proxy-revalidate, max-age=5"], b"proxy-revalidate"),
+    ([b"max-age=5, must-revalidate", b"max-age=5, public"], b"must-revalidate, max-age=5"),
+    ([b"max-age=5, s-maxage=100", b"max-age=10"], b"max-age=5"),
+    ([b"max-age=50, s-maxage=1", b"max-age=10"], b"max-age=1"),
+    ([b"max-age=5, s-maxage=100", b"max-age=10, public"], b"max-age=5, s-maxage=10"),
+    ([b"s-maxage=100", b"max-age=10"], NONE),
+    ([b"s-maxage=100", b"max-age=10, public"], b"s-maxage=10"),
     ([b"s-maxage=100", b"s-maxage=50"], b"s-maxage=50"),
     ([b"s-maxage=100", NONE], NONE),
     ([b"s-maxage=100, private", b"max-age=10"], b"private"),
@@ -86,12 +92,34 @@ def test_how_long_the_whole_may_be_stored(parts: list[bytes], whole: bytes) -> N
         ([b"max-age=60", b"Age: 20"], b"max-age=40"),
         ([b"max-age=60", b"Age: 100"], b"max-age=0"),
         ([b"max-age=60", b"Age: x"], b"max-age=50"),
-        ([b"max-age=60, s-maxage=90", b"Age: 50"], b"max-age=10, s-maxage=40"),
+        ([b"max-age=60, s-maxage=90", b"Age: 50"], b"max-age=10"),
+        ([b"public, max-age=60, s-maxage=90", b"Age: 50"], b"max-age=10, s-maxage=40"),
     ],
 )
 def test_what_has_been_stored_already_is_not_as_fresh(fields: list[bytes], whole: bytes) -> None:
-    old, new = head(b"Cache-Control: " + fields[0], fields[1]), head(b"Cache-Control: max-age=50")
-    assert cache_control([old.caching, new.caching]) == whole
+    old = head(b"Cache-Control: " + fields[0], fields[1])
+    new = head(b"Cache-Control: max-age=50" + (b", must-revalidate" if b"public" in fields[0] else b""))
+    assert cache_control([old.caching, new.caching]).removeprefix(b"must-revalidate, ") == whole
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds"),
+    [
+        ((b"Expires: Mon, 23 Nov 2026 07:30:36 GMT", b"Date: Mon, 23 Nov 2026 07:29:36 GMT"), 60),
+        ((b"Expires: Mon, 23 Nov 2026 07:29:36 GMT", b"Date: Mon, 23 Nov 2026 07:30:36 GMT"), 0),
+        ((b"Expires: Mon, 23 Nov 2026 07:30:36 GMT",), 0),
+        ((b"Expires: 0", b"Date: Mon, 23 Nov 2026 07:30:36 GMT"), 0),
+        ((b"Expires: 0", b"Cache-Control: max-age=5"), 5),
+        ((b"Expires: 0", b"Cache-Control: s-maxage=5"), 5),
+        ((b"Cache-Control: no-cache",), None),
+        ((), None),
+    ],
+)
+def test_the_shortest_time_that_is_said_bounds_the_whole(lines: tuple[bytes, ...], seconds: int | None) -> None:
+    assert head(*lines).caching.most_s == seconds
+    heads = [head(*lines), None, head(), head(b"Cache-Control: max-age=100, s-maxage=50")]
+    assert most_s(heads) == min(50, 50 if seconds is None else seconds)
+    assert most_s([None, head()]) == float("inf")
 
 
 def test_two_cache_control_fields_are_one() -> None:
@@ -111,5 +139,5 @@ def test_cookies_in_the_order_of_the_nodes_and_vary_of_all() -> None:
 
 
 def test_validators_of_a_part_are_not_those_of_the_whole() -> None:
-    said = head(b'ETag: "a"', b"Last-Modified: x", b"Expires: 0", b"Age: 5", b"X-Own: 1", b"Content-Length: 5")
+    said = head(b'ETag: "a"', b"Last-Modified: x", b"Age: 5", b"X-Own: 1", b"Content-Length: 5")
     assert merged([said, said], is_complete=True) == b""

@@ -52,7 +52,7 @@ class Passing:
         """Say no: there is no other answer."""
         return False
 
-    def whole(self, lines: bytes, body: bytes, is_complete: bool) -> bytes:
+    def whole(self, lines: bytes, body: bytes, is_complete: bool, most_s: float) -> bytes:
         """Store nothing of an answer that was made of several; return the line that tells the client."""
         return self.told()
 
@@ -163,11 +163,16 @@ class Fetch:
 
     # -- an answer that is at hand whole ------------------------------------------------------------------------
 
-    def whole(self, lines: bytes, body: bytes, is_complete: bool) -> bytes:
-        """Store an answer that was made of several if all were there; return the line that tells the client."""
+    def whole(self, lines: bytes, body: bytes, is_complete: bool, most_s: float) -> bytes:
+        """Store an answer that was made of several if all were there; return the line that tells the client.
+
+        It is fresh for `most_s` at most: that is what those of them say who say anything.
+        """
         if not is_complete:
             self._refuse("incomplete")
             return self.told()
+        question = self._question
+        question.rule = replace(question.rule, ttl_s=min(question.rule.ttl_s, most_s))
         now = monotonic()
         received = Received(200, _dated(b"HTTP/1.1 200 OK\r\n" + lines), True, self._began, now, int(time()))
         found = self._decide(received, len(body))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+import pytest
+
 from tests.worker.aggregation import Kitchen, closes, in_turn, says
 from tests.worker.cache.origin import FRESH, Clock, counters
 from tests.worker.peer import Peer
@@ -107,3 +109,21 @@ def test_a_whole_whose_parts_are_asked_about_the_client_is_kept_for_each(stage: 
         for user in (b"X-User: 1\r\n", b"X-User: 2\r\n", b"X-User: 1\r\n", b""):
             kitchen.ask(b"GET /x HTTP/1.1\r\nHost: a\r\n" + user + b"\r\n")
         assert [head.split()[1] for head, _ in kitchen.got["a"]] == [b"/u/1", b"/u/2", b"/u/nobody"]
+
+
+@pytest.mark.parametrize("directive", [b"must-revalidate", b"s-maxage=60"])
+def test_what_one_part_permits_is_not_permitted_for_the_other(stage: Stage, directive: bytes) -> None:
+    nodes = {"a": says(b"1", FRESH + b", " + directive), "b": says(b'"for one client"', FRESH)}
+    with Kitchen(stage, nodes, cache={}) as kitchen:
+        for number in (1, 2):
+            answer = kitchen.ask(b"GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %d\r\n\r\n" % number)
+            assert answer.values("cache-status") == ['gproxy; fwd=uri-miss; detail="for one client"']
+        assert len(kitchen.got["b"]) == 2
+
+
+@pytest.mark.parametrize(("line", "ttl_s"), [(b"Cache-Control: max-age=5", 4), (b"Expires: 0", None)])
+def test_what_one_part_says_counts_before_the_time_of_the_api(stage: Stage, line: bytes, ttl_s: int | None) -> None:
+    with Kitchen(stage, {"a": says(b"1", line), "b": says(b"2")}, cache={"ttl_s": 600}) as kitchen:
+        first, second = (kitchen.ask().values("cache-status") for _ in range(2))
+        missed = ['gproxy; fwd=uri-miss; detail="does not say for how long"']
+        assert (first, second) == (missed, missed) if ttl_s is None else second == [f"gproxy; hit; ttl={ttl_s}"]
