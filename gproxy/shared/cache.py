@@ -23,11 +23,12 @@ from typing import Final, NamedTuple, Self
 
 from gproxy.shared.table import now_ms
 
-# Cells of the head, each written by who holds the lock, except PURGED.
+# Cells of the head, each written by who holds the lock, except PURGED and PURGES.
 _RESERVED: Final = 0  # positions below this one less the size of the log are overwritten, or soon will be
 _WHOLE: Final = 1  # behind the last whole record
 _OLDEST: Final = 2  # the oldest record that is still whole
 _PURGED: Final = 8  # positions below this one count for nothing: written by who purges
+_PURGES: Final = 9  # how often that was: the position stays the same while nothing is stored
 _HEAD_CELLS: Final = 16
 
 #: Who fetches what at the moment: a cell per fingerprint (in part), with until when (monotonic ms, lower half).
@@ -175,10 +176,11 @@ class CacheMemory:
     def purge(self) -> None:
         """Forget everything."""
         self._cells[_PURGED] = self._cells[_RESERVED]
+        self._cells[_PURGES] += 1
 
     def purged(self) -> int:
         """Return a number that each purge changes."""
-        return self._cells[_PURGED]
+        return self._cells[_PURGES]
 
     def _lock(self) -> bool:
         try:

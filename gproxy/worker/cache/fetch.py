@@ -147,10 +147,11 @@ class Fetch:
         """Give the stored answer, which its server has said to hold still, and keep it so."""
         assert self._stale is not None
         entry = freshened(self._question.rule, self._stale, self._received(head))
-        if self._may_store():
+        is_for_others = self._may_store()
+        if is_for_others:
             self._shelf.put(entry, self._question.row)
         if self._flight is not None:
-            self._flight.land(entry if entry.key == self._question.key else None)
+            self._flight.land(entry if is_for_others and entry.key == self._question.key else None)
         self._count(layout.ROW_CACHE_REVALIDATED)
         self._question.deliver(self._question, entry, self._why + b"; fwd-status=304")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gevent
 import gevent.event
+import pytest
 
-from tests.worker.cache.origin import FRESH, Origin, ask, fields_of
+from tests.worker.cache.origin import FRESH, Clock, Origin, ask, fields_of
 from tests.worker.peer import eventually, response, settled
 from tests.worker.stage import Stage
 
@@ -97,3 +98,26 @@ def test_those_who_want_other_answers_do_not_wait_for_each_other(stage: Stage, s
     server.gate.set()
     assert [client.get().body for client in clients] == [b"de", b"en", b"de", b"de"]
     assert len(server.got) == 4
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_what_was_asked_for_before_a_purge_is_not_stored_after_it(
+    stage: Stage, server: Origin, clock: Clock, is_known: bool
+) -> None:
+    assert stage.cache is not None
+    server.answer = response(b"old", FRESH, b'ETag: "1"')
+    stage.proxy_to(server.address, cache={})
+    if is_known:
+        ask(stage)
+        server.answer = b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n'
+        clock.advance(61)
+    server.gate = gevent.event.Event()
+    first = gevent.spawn(ask, stage)
+    eventually(lambda: len(server.got) == 1 + is_known)
+    stage.cache.purge()
+    later = gevent.spawn(ask, stage)
+    settled(lambda: len(stage.runtime.clients))
+    answers = [server.answer, response(b"new", FRESH)]
+    server.answer = lambda head: answers.pop(0)
+    server.gate.set()
+    assert [first.get().body, later.get().body, ask(stage).body] == [b"old", b"new", b"new"]
