@@ -54,6 +54,10 @@ class Entry:
         """Say whether it may be given to those who ask so."""
         return audience <= self.audience
 
+    def is_fresh(self, now_s: float) -> bool:
+        """Say whether it answers those who ask for nothing special."""
+        return not self.is_checked and self.age_s(now_s) < self.fresh_s
+
     def answers(self, asked: CacheRequest, now_s: float, obeys: bool) -> bool:
         """Say whether it answers without its server (RFC 9111 section 4); `obeys`: as the client wants it."""
         age_s = self.age_s(now_s)

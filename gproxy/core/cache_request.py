@@ -52,6 +52,11 @@ class CacheRequest:
         """Say whether the client has an answer already, and asks for another one only."""
         return bool(self.if_none_match or self.if_modified_since)
 
+    @property
+    def wants_server(self) -> bool:
+        """Say whether no stored answer will do, however fresh."""
+        return self.wants_check or not self.max_age_s
+
 
 def cache_request(block: bytes) -> CacheRequest:
     """Return what the field lines of a request ask of a cache."""

@@ -82,8 +82,7 @@ def verdict(rule: CacheRule, key: bytes, asked_by: Audience, answer: Received) -
         is_checked=b"no-cache" in said,
         may_be_stale=not _must_be_fresh(said),
     )
-    is_fresh = entry.age_s(answer.came_s) < fresh_s and not entry.is_checked
-    if not is_fresh and not entry.stale_s and not entry.conditions():
+    if not entry.is_fresh(answer.came_s) and not entry.stale_s and not entry.conditions():
         return Verdict(None, "stale at once")
     return Verdict(entry, "", vary)
 

@@ -49,6 +49,11 @@ def test_what_must_be_confirmed_or_fresh() -> None:
     assert not strict.answers(cache_request(asked(b"max-stale")), 161, True)
 
 
+def test_who_asks_for_nothing_special_gets_what_is_fresh() -> None:
+    assert [ENTRY.is_fresh(now_s) for now_s in (100, 159, 160)] == [True, True, False]
+    assert not replace(ENTRY, is_checked=True).is_fresh(100)
+
+
 def test_how_long_it_stands_in() -> None:
     assert [ENTRY.stands_in(now) for now in (100, 189, 190)] == [True, True, False]
     assert not replace(ENTRY, stale_s=0.0).stands_in(101)

@@ -45,6 +45,20 @@ def test_what_a_client_will_take() -> None:
     assert cache_request(b"If-Modified-Since: x\r\n").is_conditional
 
 
+@pytest.mark.parametrize(
+    ("line", "wants"),
+    [
+        (b"Cache-Control: no-cache", True),
+        (b"Cache-Control: max-age=0", True),
+        (b"Pragma: no-cache", True),
+        (b"Cache-Control: max-age=1", False),
+        (b"X-Own: no-cache", False),
+    ],
+)
+def test_who_wants_it_from_the_server(line: bytes, wants: bool) -> None:
+    assert cache_request(line + b"\r\n").wants_server is wants
+
+
 @given(st.lists(st.tuples(st.sampled_from([b"Cache-Control", b"Pragma", b"If-None-Match"]), st.binary(max_size=40))))
 def test_nothing_that_a_client_says_fails(fields: list[tuple[bytes, bytes]]) -> None:
     lines = [name + b": " + value.replace(b"\r", b"").replace(b"\n", b"") + b"\r\n" for name, value in fields]

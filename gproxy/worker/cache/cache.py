@@ -102,7 +102,7 @@ class Cache:
 
     def _is_hit(self, asked: Question, found: Entry | None) -> bool:
         """Answer with what is stored if that will do."""
-        if found is None or not found.answers(asked.asked, monotonic(), asked.rule.obeys_clients):
+        if found is None or not _answers(found, asked):
             return False
         self._hit(asked, found)
         return True
@@ -134,7 +134,10 @@ class Cache:
         flight = None
         # Those who ask as somebody, or with other values of what answers vary with, want another answer.
         key = b"%b\0%d" % (shelf.place(asked.key, asked.block), asked.audience)
-        if not (asked.asked.is_conditional and stale is None) and not self._is_hopeless(key):
+        is_alone = (asked.asked.is_conditional and stale is None) or (
+            asked.asked.wants_server and asked.rule.obeys_clients
+        )
+        if not is_alone and not self._is_hopeless(key):
             entry, flight = self._wait(shelf, asked, key)
             if entry is not None:
                 self._hit(asked, entry, b"hit; collapsed")
@@ -184,7 +187,9 @@ class Cache:
                 flight.land(None)
                 return entry, None
             flight.wait(exchange.client, until)
-            entry = flight.answer_to(asked) or self._fresh(shelf, asked)
+            entry = flight.answer_to(asked)
+            if entry is None or not _answers(entry, asked):  # others may get only what is fresh (RFC 9111 section 4)
+                entry = self._fresh(shelf, asked)
             if entry is not None or flight.is_hopeless:
                 return entry, None
         return None, None
@@ -204,8 +209,7 @@ class Cache:
     def _fresh(self, shelf: Shelf, asked: Question) -> Entry | None:
         """Return what is stored by now if it answers without its server."""
         found = self._find(shelf, asked)
-        is_fresh = found is not None and found.answers(asked.asked, monotonic(), asked.rule.obeys_clients)
-        return found if is_fresh else None
+        return found if found is not None and _answers(found, asked) else None
 
     def _landed(self, shelf: Shelf, key: bytes, flight: Flight) -> None:
         """Let others begin anew: nobody finds this flight any more."""
@@ -225,6 +229,11 @@ class Cache:
         return until is not None
 
 
+def _answers(entry: Entry, asked: Question) -> bool:
+    """Say whether an entry answers without its server."""
+    return entry.answers(asked.asked, monotonic(), asked.rule.obeys_clients)
+
+
 def _deliver(asked: Question, entry: Entry, why: bytes) -> None:
     """Answer a part with a stored answer: what comes of it is the part's business."""
     part: Any = asked.exchange
@@ -239,5 +248,4 @@ def _reason(asked: Question, stale: Entry | None) -> bytes:
     """Return why a request is forwarded (RFC 9211 section 2.2)."""
     if stale is None:
         return b"fwd=uri-miss"
-    is_fresh = not stale.is_checked and stale.age_s(monotonic()) < stale.fresh_s
-    return b"fwd=request" if is_fresh else b"fwd=stale"
+    return b"fwd=request" if stale.is_fresh(monotonic()) else b"fwd=stale"

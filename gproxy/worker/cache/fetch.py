@@ -17,6 +17,7 @@ from gproxy.worker.respond import date
 
 if TYPE_CHECKING:
     from gproxy.core.cache_entry import Entry
+    from gproxy.core.cache_vary import Variants
     from gproxy.core.http1 import ResponseHead
     from gproxy.worker.cache.flight import Flight
     from gproxy.worker.cache.question import Question
@@ -150,8 +151,7 @@ class Fetch:
         is_for_others = self._may_store()
         if is_for_others:
             self._shelf.put(entry, self._question.row)
-        if self._flight is not None:
-            self._flight.land(entry if is_for_others and entry.key == self._question.key else None)
+        self._land(entry if is_for_others and entry.key == self._question.key else None)
         self._count(layout.ROW_CACHE_REVALIDATED)
         self._question.deliver(self._question, entry, self._why + b"; fwd-status=304")
 
@@ -233,8 +233,12 @@ class Fetch:
             return
         entry, variants = self._shelf.keep(replace(found.entry, body=body), found.vary, question.block, question.row)
         self._count(layout.ROW_CACHE_STORED)
+        self._land(entry, variants)
+
+    def _land(self, entry: Entry | None, variants: Variants | None = None) -> None:
+        """Tell those who wait what has come; what is stored only to be confirmed is in vain for them."""
         if self._flight is not None:
-            self._flight.land(entry, variants)
+            self._flight.land(entry, variants, entry is not None and not entry.is_fresh(monotonic()))
 
     def _count(self, counter: int) -> None:
         self._recorder.count_row(self._question.row, counter)

@@ -121,3 +121,36 @@ def test_what_was_asked_for_before_a_purge_is_not_stored_after_it(
     server.answer = lambda head: answers.pop(0)
     server.gate.set()
     assert [first.get().body, later.get().body, ask(stage).body] == [b"old", b"new", b"new"]
+
+
+@pytest.mark.parametrize("line", [b"Cache-Control: no-cache", b"Cache-Control: max-age=0"])
+def test_what_has_to_be_confirmed_is_given_to_nobody_who_waits(stage: Stage, server: Origin, line: bytes) -> None:
+    numbers = iter(range(100))
+    server.answer = lambda head: response(b"%d" % next(numbers), line, b'ETag: "1"')
+    server.gate = gevent.event.Event()
+    stage.proxy_to(server.address, cache={})
+    clients = asking(stage, 5)
+    eventually(lambda: server.got)
+    settled(lambda: len(stage.runtime.clients))
+    assert len(server.got) == 1
+    server.gate.set()
+    assert {client.get().body for client in clients} == {b"%d" % number for number in range(5)}
+
+
+@pytest.mark.parametrize("line", [b"Cache-Control: no-cache", b"Cache-Control: max-age=0", b"Pragma: no-cache"])
+def test_who_wants_it_from_the_server_waits_for_nobody(stage: Stage, server: Origin, line: bytes) -> None:
+    server.gate = gevent.event.Event()
+    stage.proxy_to(server.address, cache={})
+    first = gevent.spawn(ask, stage)
+    eventually(lambda: server.got)
+    second = gevent.spawn(ask, stage, line)
+    eventually(lambda: len(server.got) == 2)
+    server.gate.set()
+    assert [client.get().told for client in (first, second)] == ["fwd=uri-miss; stored"] * 2
+    stage.proxy_to(server.address, cache={"obey_clients": False, "version": 2})
+    server.gate.clear()
+    clients = [gevent.spawn(ask, stage, line) for _ in range(2)]
+    eventually(lambda: len(server.got) == 3)
+    settled(lambda: len(stage.runtime.clients))
+    server.gate.set()
+    assert {client.get().told[:14] for client in clients} == {"fwd=uri-miss; ", "hit; collapsed"}
