@@ -59,9 +59,11 @@ class Cache:
         why = passes_by(exchange, asked.asked)
         if shelf is None or why:
             exchange.fetch = Passing(why or b"fwd=bypass")
-            forward()
-            if shelf is not None and method not in _SAFE and 200 <= exchange.status < 400:
-                shelf.forget(key)  # RFC 9111 section 4.4
+            try:
+                forward()
+            finally:  # its server has done it even if its answer breaks off, or nobody takes it
+                if shelf is not None and method not in _SAFE and 200 <= exchange.status < 400:
+                    shelf.forget(key)  # RFC 9111 section 4.4
             return
         found = self._find(shelf, asked)
         if self._is_hit(asked, found):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.worker.cache.origin import FRESH, Clock, Origin, ask, counters, fields_of
-from tests.worker.peer import response
+from tests.worker.peer import eventually, response
 from tests.worker.stage import Stage
 
 
@@ -126,6 +126,19 @@ def test_unsafe_methods_forget_what_is_stored(stage: Stage, server: Origin) -> N
     assert ask(stage).told.startswith("hit")
     server.answer = response(b"done")
     assert ask(stage, method=b"POST", body=b"x").told == "fwd=method"
+    server.answer = response(b"new", FRESH)
+    assert ask(stage).body == b"new"
+
+
+def test_what_was_changed_is_forgotten_though_the_answer_broke_off(stage: Stage, server: Origin) -> None:
+    stage.proxy_to(server.address, cache={})
+    ask(stage)
+    server.answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nabc"
+    with stage.connect() as client:
+        client.send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+        client.head()
+        client.reset()
+    eventually(stage.is_quiet)
     server.answer = response(b"new", FRESH)
     assert ask(stage).body == b"new"
 
