@@ -26,6 +26,8 @@ _BY_TTL: Final = frozenset((200, 203, 204, 300, 301, 308))
 _LEFT_OUT: Final = re.compile(
     rb"^(?:content-length|age|trailer|x-request-id|cache-status):[^\n]*\n", re.IGNORECASE | re.MULTILINE
 )
+#: What a 304 cannot say anew: it is about the bytes that are stored (RFC 9111 section 3.2).
+_OF_THE_BODY: Final = re.compile(rb"^content-(?:encoding|length|range|type):[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,11 @@ def freshened(rule: CacheRule, entry: Entry, answer: Received) -> Entry:
 
     It is as stale as before when the 304 forbids to store it, or does not say how long it is fresh.
     """
-    told = {name.lower() for name, _ in split_fields(answer.lines.partition(b"\r\n")[2])} - {b"content-length"}
+    fields = _OF_THE_BODY.sub(b"", answer.lines.partition(b"\r\n")[2])
+    told = {name.lower() for name, _ in split_fields(fields)}
     kept = [line for line in entry.lines.split(b"\r\n")[1:-1] if line.partition(b":")[0].lower() not in told]
     start = entry.lines.partition(b"\r\n")[0]
-    lines = b"\r\n".join([start, *kept, b""]) + answer.lines.partition(b"\r\n")[2]
+    lines = b"\r\n".join([start, *kept, b""]) + fields
     again = Received(entry.status, lines, True, answer.asked_s, answer.came_s, answer.now_s)
     found = verdict(rule, entry.key, entry.audience, again).entry
     if found is None:

@@ -196,7 +196,8 @@ class Fetch:
 
     def _received(self, head: ResponseHead) -> Received:
         now = monotonic()
-        return Received(head.status, _dated(head.lines), head.length != UNTIL_CLOSE, self._began, now, int(time()))
+        is_delimited = head.length != UNTIL_CLOSE or head.status == 204  # which has no body
+        return Received(head.status, _dated(head.lines), is_delimited, self._began, now, int(time()))
 
     def _decide(self, received: Received, size: int) -> Verdict:
         question = self._question

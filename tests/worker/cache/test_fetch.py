@@ -30,6 +30,15 @@ def test_a_stale_answer_is_confirmed_by_its_server(stage: Stage, server: Origin,
     assert next(iter(stage.runtime.pools.values())).open == 1  # the connection is as good as before
 
 
+def test_an_answer_without_a_body_needs_no_length(stage: Stage, server: Origin) -> None:
+    server.answer = b"HTTP/1.1 204 No Content\r\nCache-Control: max-age=60\r\n\r\n"
+    stage.proxy_to(server.address, cache={})
+    assert [(seen.status, seen.told) for seen in (ask(stage), ask(stage))] == [
+        (204, "fwd=uri-miss; stored"),
+        (204, "hit; ttl=59"),
+    ]
+
+
 def test_no_cache_means_that_the_server_is_always_asked(stage: Stage, server: Origin) -> None:
     server.answer = response(b"ok", b"Cache-Control: no-cache", b'ETag: "1"')
     stage.proxy_to(server.address, cache={"stale_if_error_s": 100})
