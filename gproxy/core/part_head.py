@@ -36,9 +36,9 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Caching:
-    """What Cache-Control, Expires and Age say: directives in lower case, and for how many seconds it is fresh from now on.
+    """What Cache-Control, Expires and Age say: directives in lower case, and for how many seconds it is fresh.
 
-    None is unsaid; `shared_s` is for shared caches.
+    That is from now on, and None is unsaid; `shared_s` is for shared caches.
     """
 
     directives: frozenset[bytes]

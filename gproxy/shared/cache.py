@@ -147,16 +147,20 @@ class CacheMemory:
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def put(self, key: bytes, pieces: Sequence[bytes], owner: Owner) -> list[tuple[Owner, int]] | None:
-        """Store pieces under a key, in place of what was there.
+    def put(
+        self, key: bytes, pieces: Sequence[bytes], owner: Owner, only_over: int | None = None
+    ) -> list[tuple[Owner, int]] | None:
+        """Store pieces under a key, in place of what was there; with `only_over` if that is what is at this position.
 
         Returns whose answers were overwritten, with their bytes; None when nothing was stored: the pieces are too
-        large, or another process stores something.
+        large, another process stores something, or has replaced or forgotten what was there.
         """
         size = sum([len(piece) for piece in pieces])
         if not self.has_room_for(size) or not self._lock():
             return None
         try:
+            if only_over is not None and self.at(key) != only_over:
+                return None
             return self._append(self._print(key), pieces, size, owner)
         finally:
             fcntl.lockf(self.fd, fcntl.LOCK_UN)
@@ -192,7 +196,7 @@ class CacheMemory:
     def _append(self, print_: int, pieces: Sequence[bytes], size: int, owner: Owner) -> list[tuple[Owner, int]]:
         cells = self._cells
         length = -(-(_RECORD_BYTES + size) // _RECORD_BYTES) * _RECORD_BYTES
-        at = cells[_WHOLE]
+        at = max(cells[_WHOLE], cells[_PURGED])  # the latter behind what a writer that died had reserved
         rest = self.size - at % self.size
         start = at + rest if rest < length else at
         end = start + length

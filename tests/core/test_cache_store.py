@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import gmtime, strftime
 from typing import Any
-
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -147,7 +146,9 @@ def test_a_confirmed_answer_takes_over_what_the_304_says() -> None:
     fresh = freshened(rule(), entry, later)
     assert fresh.lines == b'HTTP/1.1 200 Said\r\nETag: "1"\r\nB: b\r\nA: new\r\nCache-Control: max-age=9\r\n'
     assert (fresh.fresh_s, fresh.born_s, fresh.status) == (9, 200, 200)
-    about_the_body = b"Content-Type: a/b\r\nContent-Encoding: gzip\r\nContent-Range: bytes 0-1/2\r\nContent-Length: 7\r\n"
+    about_the_body = (
+        b"Content-Type: a/b\r\nContent-Encoding: gzip\r\nContent-Range: bytes 0-1/2\r\nContent-Length: 7\r\n"
+    )
     assert freshened(rule(), entry, replace(later, lines=later.lines + about_the_body)) == fresh
     private = Received(304, b"HTTP/1.1 304 Not Modified\r\nCache-Control: private\r\n", True, 200, 200, NOW_S)
     assert freshened(rule(), entry, private) is entry

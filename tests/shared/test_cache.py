@@ -82,6 +82,18 @@ def test_a_purge_forgets_everything_and_nothing_that_comes_later(memory: CacheMe
     assert value(memory, b"a") == b"2"
 
 
+@pytest.mark.parametrize("change", ["put", "remove", "purge"])
+def test_what_was_replaced_or_forgotten_meanwhile_does_not_come_back(memory: CacheMemory, change: str) -> None:
+    memory.put(b"a", [b"old"], ME)
+    assert memory.put(b"a", [b"old"], ME, only_over=memory.at(b"a")) == []
+    at = memory.at(b"a")
+    changes = {"put": lambda: memory.put(b"a", [b"new"], ME), "remove": lambda: memory.remove(b"a")}
+    changes.get(change, memory.purge)()
+    found = value(memory, b"a")
+    assert memory.put(b"a", [b"old"], ME, only_over=at) is None
+    assert value(memory, b"a") == found
+
+
 def test_what_is_too_large_is_not_stored(memory: CacheMemory) -> None:
     assert memory.has_room_for(SIZE // 8 - 64)
     assert not memory.has_room_for(SIZE // 8)
@@ -181,6 +193,20 @@ def test_a_writer_that_is_killed_leaves_everything_usable(memory: CacheMemory, s
         assert memory.put(b"later", [bytes([number]) * 90_000], ME) is not None
         assert value(memory, b"later") == bytes([number]) * 90_000
     assert value(memory, b"0") is None
+
+
+def test_what_comes_after_a_writer_that_was_killed_and_a_purge_is_found(memory: CacheMemory) -> None:
+    def write() -> None:
+        CacheMemory._write_head = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+        memory.put(b"new", [b"n" * 100_000], ME)
+
+    memory.put(b"before", [b"x"], ME)
+    status_of(child(write))
+    memory.purge()
+    for number in range(50):  # several rounds of the log
+        assert memory.put(b"%d" % number, [bytes([number]) * 100_000], ME) is not None
+        assert value(memory, b"%d" % number) == bytes([number]) * 100_000
+    assert value(memory, b"before") is None
 
 
 def test_readers_never_see_half_of_anything(memory: CacheMemory) -> None:

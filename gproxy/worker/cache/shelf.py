@@ -79,11 +79,11 @@ class Shelf:
         self.put(entry, row)
         return entry, variants
 
-    def put(self, entry: Entry, row: int) -> bool:
-        """Store an entry under its key; False when that cannot be now."""
+    def put(self, entry: Entry, row: int, only_over: int | None = None) -> bool:
+        """Store an entry under its key, as `CacheMemory.put` does; False when that cannot be now."""
         cells = self._table.cells
         owner = Owner(row, cells[self._table.generation_cell(row)])
-        lost = self.memory.put(entry.key, entry.packed(), owner)
+        lost = self.memory.put(entry.key, entry.packed(), owner, only_over)
         if lost is None:
             return False
         for former, size in lost:
@@ -106,7 +106,7 @@ class Shelf:
                 return None
             self._remember(key, at, entry)
         if at is not None and entry is not None and self.memory.is_old(at):
-            self.put(entry, row)
+            self.put(entry, row, only_over=at)
         return entry
 
     def _remember(self, key: bytes, at: int, entry: Entry) -> None:
