@@ -50,9 +50,9 @@ class CacheRule:
         if document is None:
             return None
         names = sorted({*document["key"], *_beside_the_target(variables)})
-        identity = f"{api['name']}\0{attr}\0{document['version']}\0"
+        identity = (api["name"], attr, str(document["version"]), *names)  # a value is one only under its name
         return cls(
-            prefix=identity.encode("utf-8"),
+            prefix="".join(f"{part}\0" for part in identity).encode("utf-8"),
             ttl_s=document["ttl_s"],
             stale_s=document["stale_if_error_s"],
             most_bytes=document["max_bytes"],

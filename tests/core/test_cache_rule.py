@@ -37,8 +37,9 @@ def test_keys_tell_apart_what_decides() -> None:
         rule(api={"name": "y"}).key(request, b"", b"a", b"/1"),
         by_lang.key(request, b"", b"a", b"/1"),
         by_lang.key(Asked(), b"", b"a", b"/1"),
+        rule(key=["header:X-Lang-2"]).key(Asked(), b"", b"a", b"/1"),
     }
-    assert len(different) == 8
+    assert len(different) == 9
 
 
 def test_variables_of_rewrites_are_in_the_key_where_the_target_does_not_have_them() -> None:
