@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gproxy.core.span import Span, pack
 from gproxy.core.trace_context import FIELDS, lines, read_parent, read_state
-from gproxy.shared.span_queue import SpanSender
+from gproxy.shared.span_queue import MOST_BYTES, SpanSender
 from gproxy.worker.access_line import end_of
 from gproxy.worker.attempt import request_for
 from gproxy.worker.link import hub
@@ -117,8 +117,7 @@ class Tracer:
 
     def _begin(self, exchange: Exchange) -> Trace:
         is_heard = self._follow == "all" or (self._follow == "trusted" and exchange.client.origin.is_trusted)
-        block = exchange.fields.forward
-        if is_heard and b"raceparent" in block:
+        if is_heard and b"traceparent" in exchange.fields.forward.lower():
             parent = read_parent(exchange.values_of(b"traceparent"))
             if parent is not None:
                 state = read_state(exchange.values_of(b"tracestate"))
@@ -137,7 +136,12 @@ class Tracer:
         waiting = self._waiting
         while waiting:
             spans = [waiting.popleft() for _ in range(min(len(waiting), _PER_MESSAGE))]
-            if not self._queue.send(pack(spans)):
+            message = pack(spans)
+            while len(message) > MOST_BYTES and len(spans) > 1:  # with long texts: nobody would ever take it
+                waiting.extendleft(reversed(spans[len(spans) // 2 :]))
+                del spans[len(spans) // 2 :]
+                message = pack(spans)
+            if not self._queue.send(message):
                 waiting.extendleft(reversed(spans))
                 self._timer.start(self._flush)
                 return

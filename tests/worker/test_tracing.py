@@ -129,6 +129,14 @@ def test_a_trace_begins_here(lines: bytes, traced: Traced) -> None:
     assert told.split(b"-")[1].decode() == server.trace_id != TRACE.decode()
 
 
+@pytest.mark.parametrize("name", [b"Traceparent", b"TraceParent", b"TRACEPARENT"])
+def test_fields_of_a_trace_may_be_written_in_any_form(name: bytes, traced: Traced) -> None:
+    with Backend(traced.script) as backend:
+        traced.stage.proxy_to(backend)
+        traced.ask(WHOLE.replace(b"traceparent", name))
+    assert traced.told() == [b"traceparent: 00-%b-SPAN-01" % TRACE]
+
+
 @pytest.mark.parametrize("traced", [{"sample_percent": 0}], indirect=True)
 def test_what_is_not_sampled_has_no_spans_but_is_passed_on(traced: Traced) -> None:
     with Backend(traced.script) as backend:
@@ -205,6 +213,21 @@ def test_the_access_log_has_the_trace(traced: Traced) -> None:
     traced.stage.proxy_to(REFUSED)
     traced.ask(WHOLE)
     assert entries[0]["trace_id"] == TRACE.decode()
+
+
+def test_spans_with_long_texts_go_in_smaller_messages(traced: Traced) -> None:
+    tracer = traced.stage.runtime.tracer
+    assert tracer is not None
+    texts: dict[str, str | int] = {str(number): "\xff" * 512 for number in range(6)}  # 6 KB for each span
+    made = [Span("a", "b", "", "", str(number), True, 0, 0, "", texts) for number in range(150)]
+    for span in made:
+        tracer._add(span)
+    found: list[Span] = []
+    while len(found) < len(made):  # the system holds some of them at a time
+        came = traced.spans()
+        assert came
+        found += came
+    assert found == made
 
 
 def test_what_nobody_takes_is_dropped_and_counted(tmp_path: Path, staged: Callable[..., Stage]) -> None:
