@@ -68,8 +68,13 @@ class Session:
         self._h2 = _Connection(
             H2Configuration(client_side=False, header_encoding=None, validate_outbound_headers=False)
         )
+        #: those that have not sent anything for longest come first
         self._streams: dict[int, Stream] = {}
+        #: whose windows the client has opened, None: that of all
+        self._opened: set[Stream | None] = set()
         self._out = bytearray()
+        #: bytes of bodies that h2 has, and `_out` has not yet
+        self._framed = 0
         self._pending = getattr(client.wire, "pending", None)
         self._is_flushing = self._is_writing = self._is_over = self._has_said_goodbye = False
         self._hints_at = NEVER
@@ -130,6 +135,9 @@ class Session:
 
     def send_data(self, number: int, data: bytes, ends: bool) -> None:
         """Send a piece of a body, for which there must be room."""
+        self._framed += len(data)
+        if number in self._streams:
+            self._streams[number] = self._streams.pop(number)
         self._do(self._h2.send_data, number, data, ends)
 
     def reset(self, number: int, code: ErrorCodes) -> None:
@@ -138,7 +146,7 @@ class Session:
 
     def room(self, number: int) -> int:
         """Return how many bytes of a body may be sent now."""
-        if len(self._out) > _MOST_WAITING:
+        if len(self._out) + self._framed > _MOST_WAITING:
             return 0
         try:
             return min(self._h2.local_flow_control_window(number), self._h2.max_outbound_frame_size)
@@ -202,6 +210,7 @@ class Session:
         fresh: list[Stream] = []
         for event in happened:
             self._note(event, fresh)
+        self._make_room()
         for stream in fresh:
             self.runtime.start(stream.run)
         self._flush()
@@ -221,7 +230,7 @@ class Session:
         elif isinstance(event, events.RequestReceived):
             self._open(event, fresh)
         elif isinstance(event, events.WindowUpdated | events.RemoteSettingsChanged):
-            self._make_room(stream)
+            self._opened.add(stream)
         elif isinstance(event, events.StreamReset):
             self._count_reset(stream)
         elif isinstance(event, events.ConnectionTerminated) and (event.error_code or not self._streams):
@@ -241,9 +250,12 @@ class Session:
         self._rest()
         fresh.append(stream)
 
-    def _make_room(self, stream: Stream | None) -> None:
-        for waiting in [stream] if stream is not None else list(self._streams.values()):
-            waiting.may_send()
+    def _make_room(self) -> None:
+        """Let those go on for whom there may be room: once, however often the client says so."""
+        opened, self._opened = self._opened, set()
+        for stream in list(self._streams.values()) if None in opened else opened:
+            if stream is not None:
+                stream.may_send()
 
     def _count_reset(self, stream: Stream | None) -> None:
         self._resets += 1
@@ -273,6 +285,7 @@ class Session:
         if self._is_over:
             return
         self._out += self._h2.data_to_send()
+        self._framed = 0
         if self._out and not self._is_writing:
             self._write()
 
@@ -297,7 +310,8 @@ class Session:
             self._writing.stop()
             self._rest()
         if was_full and len(self._out) <= _MOST_WAITING:
-            self._make_room(None)
+            self._opened.add(None)
+            self._make_room()
 
     def _leave_if_idle(self) -> None:
         """Say goodbye when the worker leaves and nothing is in flight: what comes from now on is not looked at.

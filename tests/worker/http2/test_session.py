@@ -10,12 +10,21 @@ import pytest
 from gevent.event import Event
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
-from hyperframe.frame import ContinuationFrame, DataFrame, GoAwayFrame, HeadersFrame, PingFrame, SettingsFrame
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
 
 from gproxy.shared import layout
 from gproxy.worker.deadlines import NEVER
+from gproxy.worker.http2.stream import Stream
 from tests.worker.http2.client import Http2Peer
-from tests.worker.peer import Backend, Peer, answers, eventually, response, settled
+from tests.worker.peer import Backend, Peer, answers, eventually, limited, response, settled
 from tests.worker.stage import Stage, in_loop
 
 
@@ -197,6 +206,23 @@ def test_a_client_that_only_keeps_us_busy_is_disconnected(stage: Stage, flood: C
             assert client.goodbye == ErrorCodes.ENHANCE_YOUR_CALM
         eventually(stage.is_quiet)
     assert stage.cell(layout.HTTP2_ABUSE) == 1
+
+
+def test_windows_that_are_opened_in_tiny_steps_wake_a_story_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Backend(answers(response(b"x" * 100_000))) as backend:
+        stage.proxy_to(backend)
+        with Http2Peer(stage.connect()) as client:
+            client.takes = False
+            number = client.request()
+            with limited():
+                while len(client.bodies[number]) < 65_535:
+                    client.step()
+            woken: list[int] = []
+            monkeypatch.setattr(Stream, "may_send", lambda stream: woken.append(stream.number))
+            (session,) = stage.runtime.sessions
+            steps = [WindowUpdateFrame(of, window_increment=1).serialize() for of in (0, number)]
+            in_loop(lambda: session._take(b"".join(steps) * 100))
+            assert len(woken) == 1
 
 
 @pytest.mark.parametrize("size", [0, 1, 16_000])

@@ -11,8 +11,10 @@ import gevent
 import pytest
 from gevent.event import Event
 from h2.errors import ErrorCodes
+from h2.settings import SettingCodes
 
 from gproxy.shared import layout
+from gproxy.worker.http2.session import Session
 from tests.worker.http2.client import Http2Peer
 from tests.worker.peer import Backend, Peer, answers, eventually, limited, response, settled
 from tests.worker.stage import Stage
@@ -239,6 +241,50 @@ def test_a_slow_client_is_not_read_ahead_for(stage: Stage) -> None:
             eventually(lambda: number in client.resets)
         eventually(stage.is_quiet)
         assert stage.cell(layout.CLIENT_GONE) == 1
+
+
+def test_answers_that_are_at_hand_wait_for_the_client_before_they_are_frames(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = [0]
+    flush = Session._flush
+
+    def noting(session: Session) -> None:
+        most[0] = max(most[0], len(session._out) + len(session._h2._data_to_send))
+        flush(session)
+
+    monkeypatch.setattr(Session, "_flush", noting)
+    with Backend(answers(response(b"x" * 900_000, b"Cache-Control: max-age=60"))) as backend:
+        stage.proxy_to(backend, cache={})
+        with connect(stage, window=1 << 30) as client:
+            client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1 << 30})
+            client.flush()
+            client.wait(client.request())
+            numbers = [client.request() for _ in range(20)]
+            assert [len(client.wait(number)[1]) for number in numbers] == [900_000] * 20
+        assert len(backend.peers) == 1
+    assert 100_000 < most[0] < 300_000
+
+
+def test_a_small_answer_does_not_wait_for_the_end_of_a_large_one(stage: Stage) -> None:
+    size = 12_000_000
+
+    def script(peer: Peer) -> None:
+        while head := peer.message()[0]:
+            peer.send(response(b"small" if b"/small" in head else bytes(size)))
+
+    with Backend(script) as backend:
+        stage.proxy_to(backend)
+        with connect(stage, window=1 << 30) as client:
+            client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1 << 30})
+            client.flush()
+            large = client.request("/large")
+            with limited():
+                while len(client.bodies[large]) < 1_000_000:
+                    client.step()
+            assert client.wait(client.request("/small")) == (200, b"small")
+            assert len(client.bodies[large]) < size / 2
+            assert client.wait(large)[0] == 200
 
 
 def test_a_body_that_stops_coming_is_too_late(tmp_path: Path) -> None:
