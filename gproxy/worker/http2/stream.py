@@ -16,6 +16,7 @@ from h2.errors import ErrorCodes
 from gproxy.core.chunked import LAST_CHUNK, chunk
 from gproxy.core.errors import GatewayError, RequestTimeout
 from gproxy.core.http1 import CHUNKED, split_fields
+from gproxy.shared import layout
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.exchange import NO_FIELDS, Exchange
 from gproxy.worker.http2.request import read
@@ -23,9 +24,10 @@ from gproxy.worker.link import RECV_BYTES, ClientGone, hub, switch
 
 if TYPE_CHECKING:
     from gproxy.worker.connection import Client
-    from gproxy.worker.deadlines import Deadlines
     from gproxy.worker.http2.session import Session
+    from gproxy.worker.pace import Pace
     from gproxy.worker.pause import Pause
+    from gproxy.worker.runtime import Runtime
     from gproxy.worker.upstream import Upstream
 
 Headers = list[tuple[bytes, bytes]]
@@ -37,22 +39,30 @@ _KNOWN_HEADS, _KNOWN_BYTES = 1024, 2048
 class _Room:
     """The wait of a story for the client to take more of its response."""
 
-    __slots__ = ("_deadlines", "_writer", "deadline", "due")
+    __slots__ = ("_pace", "_runtime", "_writer", "deadline", "due")
 
-    def __init__(self, deadlines: Deadlines) -> None:
-        self._deadlines = deadlines
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._pace: Pace | None = None
         self._writer: greenlet | None = None
         self.deadline = NEVER
         self.due = NEVER
 
-    def wait(self) -> None:
-        """Park until there may be room; raises ClientGone when the client takes nothing in time."""
-        self._deadlines.set(self, monotonic() + self._deadlines.stall_s)
+    def wait(self) -> Pace:
+        """Park until there may be room; raises ClientGone when the client takes too little in time.
+
+        Returns what wants to know how much has moved then.
+        """
+        pace = self._pace = self._pace or self._runtime.pace()
+        deadlines = self._runtime.deadlines
+        deadlines.set(self, pace.wait(monotonic()))
         self._writer = getcurrent()
         try:
             switch(hub)
         finally:
-            self._deadlines.forget(self)
+            deadlines.forget(self)
+        pace.moved(0, monotonic())  # to be woken is no progress
+        return pace
 
     def wake(self, error: Exception | None = None) -> None:
         """End the wait, if there is one."""
@@ -66,6 +76,7 @@ class _Room:
 
     def expire(self) -> None:
         """Called by the wheel."""
+        self._runtime.count(layout.SLOW_READERS)
         self.wake(ClientGone("took no byte of the response in time"))
 
 
@@ -118,7 +129,7 @@ class Stream:
         self._left: int | None = -1
         self._is_head = False
         self._reader: greenlet | None = None
-        self._room = _Room(self.deadlines)
+        self._room = _Room(self.runtime)
 
     # -- what comes from the client: called by the session -------------------------------------------------------
 
@@ -245,18 +256,21 @@ class Stream:
         self._session.send_headers(self.number, headers, self.ended)
 
     def _send_body(self, data: memoryview) -> None:
+        pace = None
         while data:
             if self.gone:
                 raise _gone()
             room = self._session.room(self.number)
             if room <= 0:
-                self._room.wait()
+                pace = self._room.wait()
                 continue
             piece, data = data[:room], data[room:]
             if self._left is not None:
                 self._left -= len(piece)
             self.ended = self._left == 0
             self._session.send_data(self.number, bytes(piece), self.ended)
+            if pace is not None:
+                pace.moved(len(piece), monotonic())
 
     def _close(self, exchange: Exchange | None) -> None:
         """Send the end of the response, or a reset in its place; take no more of the request."""

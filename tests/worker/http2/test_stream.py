@@ -243,6 +243,28 @@ def test_a_slow_client_is_not_read_ahead_for(stage: Stage) -> None:
         assert stage.cell(layout.CLIENT_GONE) == 1
 
 
+@pytest.mark.parametrize("of_stream", [False, True])
+def test_a_client_that_opens_its_windows_too_slowly_is_not_waited_for(tmp_path: Path, of_stream: bool) -> None:
+    stage = Stage(tmp_path, gproxy={"http2": "all"}, timeouts={"body_s": 0.3}, limits={"slowest_bytes_per_s": 10_000})
+    try:
+        with Backend(answers(response(b"x" * 100_000))) as backend:
+            stage.proxy_to(backend)
+            with connect(stage) as client:
+                client.takes = False
+                number = client.request()
+                reading = gevent.spawn(client.wait_for_end)
+                eventually(lambda: len(client.bodies[number]) == 65_535)
+                with limited():
+                    while number not in client.resets:  # each time well before the longest wait is over
+                        client.h2.increment_flow_control_window(1, number if of_stream else None)
+                        client.flush()
+                        gevent.sleep(0.02)
+                reading.kill()
+                assert stage.cell(layout.SLOW_READERS) == 1
+    finally:
+        stage.close()
+
+
 def test_answers_that_are_at_hand_wait_for_the_client_before_they_are_frames(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,25 +288,23 @@ def test_answers_that_are_at_hand_wait_for_the_client_before_they_are_frames(
     assert 100_000 < most[0] < 300_000
 
 
-def test_a_small_answer_does_not_wait_for_the_end_of_a_large_one(stage: Stage) -> None:
-    size = 12_000_000
-
-    def script(peer: Peer) -> None:
-        while head := peer.message()[0]:
-            peer.send(response(b"small" if b"/small" in head else bytes(size)))
-
-    with Backend(script) as backend:
+def test_streams_that_wait_for_the_connection_take_turns(stage: Stage) -> None:
+    with Backend(answers(response(bytes(400_000)))) as backend:
         stage.proxy_to(backend)
-        with connect(stage, window=1 << 30) as client:
-            client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1 << 30})
-            client.flush()
-            large = client.request("/large")
+        with connect(stage, window=1) as client:
+            client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1 << 20})
+            client.takes = False
+            numbers = [client.request() for _ in range(2)]
+            began: list[int] = []
             with limited():
-                while len(client.bodies[large]) < 1_000_000:
-                    client.step()
-            assert client.wait(client.request("/small")) == (200, b"small")
-            assert len(client.bodies[large]) < size / 2
-            assert client.wait(large)[0] == 200
+                for step in range(11):
+                    while sum(map(len, client.bodies.values())) != 65_536 + step * 10_000:
+                        client.step()
+                    began = began or [len(client.bodies[number]) for number in numbers]
+                    client.h2.increment_flow_control_window(10_000)
+                    client.flush()
+            taken = [len(client.bodies[number]) - at for number, at in zip(numbers, began, strict=True)]
+            assert taken == [50_000, 50_000]
 
 
 def test_a_body_that_stops_coming_is_too_late(tmp_path: Path) -> None:
