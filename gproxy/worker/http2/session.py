@@ -135,10 +135,11 @@ class Session:
 
     def send_data(self, number: int, data: bytes, ends: bool) -> None:
         """Send a piece of a body, for which there must be room."""
-        self._framed += len(data)
         if number in self._streams:
             self._streams[number] = self._streams.pop(number)
         self._do(self._h2.send_data, number, data, ends)
+        if self._is_flushing:
+            self._framed += len(data)
 
     def reset(self, number: int, code: ErrorCodes) -> None:
         """End a stream in the middle."""
