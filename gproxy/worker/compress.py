@@ -28,6 +28,8 @@ def begin(exchange: Exchange, rule: Compression, status: int, lines: bytes, leng
     if not rule.concerns(status, lines, length):
         return lines, b""
     coding = rule.coding(exchange.values_of(b"accept-encoding"))
+    if coding and b"no-transform" in (exchange.field(b"cache-control") or b"").lower():  # RFC 9111 5.2.1.6
+        coding = b""
     return (coded(lines, coding), coding) if coding else (varied(lines), b"")
 
 

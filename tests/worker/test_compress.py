@@ -115,6 +115,7 @@ def test_head_says_what_get_would(stage: Stage, served: Callable[..., Any]) -> N
     [
         (response(BODY, TEXT), b"", "Accept-Encoding"),
         (response(BODY, TEXT), b"Accept-Encoding: gzip;q=0\r\n", "Accept-Encoding"),
+        (response(BODY, TEXT), b"Accept-Encoding: gzip\r\nCache-Control: No-Transform\r\n", "Accept-Encoding"),
         (response(BODY), b"Accept-Encoding: gzip\r\n", None),
         (response(BODY, b"Content-Type: image/png"), b"Accept-Encoding: gzip\r\n", None),
         (response(b"short", TEXT), b"Accept-Encoding: gzip\r\n", None),
