@@ -80,6 +80,12 @@ class Arrival(Client):
             self.runtime.count(layout.SLOW_HANDSHAKES)
         super().idle_expired()
 
+    def linger(self) -> None:
+        """As with any client; what comes behind our goodbye is not decrypted, as OpenSSL takes it for a fault."""
+        super().linger()
+        if isinstance(self.wire, ClientWire) and not self.closed:
+            self._recv = self.wire.sock.recv
+
     def _arrive(self) -> None:
         """Take the connection to its first request; runs in a borrowed greenlet."""
         try:

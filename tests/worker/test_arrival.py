@@ -338,6 +338,18 @@ def test_a_broken_answer_ends_without_one(stage: Stage) -> None:
             peer.rest()
 
 
+def test_an_early_answer_is_not_lost_with_a_body_that_nobody_wants(secured: Callable[..., Stage]) -> None:
+    stage = secured(limits={"body_bytes": 10})
+    peer = connect(stage)
+    peer.send(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 600000\r\n\r\n" + b"x" * 50_000)
+    for _ in range(55):  # closing with unread bytes would reset the connection
+        peer.send(b"x" * 10_000)
+        gevent.idle()
+    assert peer.head().startswith(b"HTTP/1.1 413 ")
+    peer.close()
+    eventually(lambda: not stage.runtime.clients)
+
+
 def test_an_idle_client_that_says_goodbye_is_let_go(stage: Stage, backend: Backend) -> None:
     peer = connect(stage)
     seen(backend, stage, peer)
