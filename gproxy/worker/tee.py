@@ -19,13 +19,14 @@ class Tee:
     go of: then `is_too_large`, or the body of the answer is None.
     """
 
-    __slots__ = ("_head", "_pieces", "_taken", "answer", "compared", "is_too_large", "most", "size")
+    __slots__ = ("_answered", "_asked", "_head", "_pieces", "_taken", "answer", "compared", "is_too_large", "most")
 
     def __init__(self, most: int, compared: Collection[str]) -> None:
         self.most = most
         self.compared = compared
         self.is_too_large = False
-        self.size = 0
+        #: bytes of the request and of the answer: both may come at the same time
+        self._asked = self._answered = 0
         self.answer: Answer | None = None
         self._pieces: list[bytes] = []
         self._taken: list[bytes] | None = []
@@ -35,8 +36,8 @@ class Tee:
 
     def take(self, data: bytes) -> None:
         """Take a piece of the body, framed as it is sent on."""
-        self.size += len(data)
-        if self.size > self.most:
+        self._asked += len(data)
+        if self._asked > self.most:
             self.is_too_large = True
             self._pieces.clear()
         else:
@@ -62,15 +63,15 @@ class Tee:
         """Begin with an answer; return what takes its body, None when it is not wanted."""
         if not self.compared:
             return None
-        self._head, self._taken, self.size = head, [], 0
+        self._head, self._taken, self._answered = head, [], 0
         return self
 
     def feed(self, piece: bytes | memoryview) -> None:
         """Take a piece of the body."""
         if self._taken is None:
             return
-        self.size += len(piece)
-        if self.size > self.most:
+        self._answered += len(piece)
+        if self._answered > self.most:
             self._taken = None
         else:
             self._taken.append(bytes(piece))

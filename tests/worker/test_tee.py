@@ -53,6 +53,20 @@ def test_an_answer_is_kept_when_it_is_whole() -> None:
     assert tee.answer == Answer(200, HEAD.lines, b"abcdef")
 
 
+def test_a_request_and_its_answer_may_come_at_the_same_time() -> None:
+    tee = Tee(10, {"shadow"})
+    tee.take(b"12345")
+    tee.open(HEAD)
+    for _ in range(2):
+        tee.feed(b"abcd")
+        tee.take(b"12")
+    tee.end()
+    assert tee.answer == Answer(200, HEAD.lines, b"abcdabcd")
+    assert not tee.is_too_large
+    tee.take(b"12")
+    assert tee.is_too_large
+
+
 def test_a_large_answer_has_no_body() -> None:
     tee = Tee(10, {"shadow"})
     tee.open(HEAD)
