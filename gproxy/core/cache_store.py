@@ -154,8 +154,11 @@ def _age_s(fields: Mapping[bytes, Sequence[bytes]], answer: Received) -> float:
 
 
 def _audience(said: Mapping[bytes, bytes], vary: Sequence[bytes], is_explicit: bool) -> Audience:
-    """Return to whom an answer may be given (RFC 9111 section 3.5)."""
-    if b"public" in said or b"s-maxage" in said or b"must-revalidate" in said:
+    """Return to whom an answer may be given (RFC 9111 section 3.5).
+
+    `is_explicit`: it says how long it is fresh. Without that must-revalidate allows nothing: it restricts what is said.
+    """
+    if b"public" in said or b"s-maxage" in said or (is_explicit and b"must-revalidate" in said):
         return Audience.AUTHORIZED
     return Audience.WITH_COOKIE if is_explicit or b"cookie" in vary else Audience.ANYBODY
 

@@ -104,6 +104,8 @@ def test_an_answer_whose_end_nobody_told_is_not_stored() -> None:
         ((b"Cache-Control: max-age=60, public",), Audience.AUTHORIZED),
         ((b"Cache-Control: s-maxage=60",), Audience.AUTHORIZED),
         ((b"Cache-Control: max-age=60, must-revalidate",), Audience.AUTHORIZED),
+        ((b"Cache-Control: must-revalidate",), Audience.ANYBODY),
+        ((b"Cache-Control: public",), Audience.AUTHORIZED),
     ],
 )
 def test_whom_an_answer_is_for(lines: tuple[bytes, ...], widest: Audience) -> None:
