@@ -16,7 +16,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes
+from h2.settings import ChangedSetting, SettingCodes
 from hyperframe.frame import Frame, GoAwayFrame
 
 from gproxy.shared import layout
@@ -38,6 +38,8 @@ _MOST_PIECES: Final = 4
 #: resets beyond the answers that were taken (CVE-2023-44487), and frames a second that ask for nothing
 _MOST_RESETS: Final = 100
 _MOST_IDLE_FRAMES: Final = 200
+#: heads are read up to so many times their limit
+_HEAD_LEEWAY: Final = 2
 #: how long to wait for a moment without requests, when nothing limits how long a worker may take to leave
 _HINT_S: Final = 30.0
 #: the greatest stream there can be: "not yet" in a first GOAWAY (RFC 9113 6.8)
@@ -46,7 +48,14 @@ _IDLE_EVENTS: Final = (events.PingReceived, events.RemoteSettingsChanged, events
 
 
 class _Connection(H2Connection):
-    """h2's connection, which is not over when a client has said that it will ask for nothing more."""
+    """h2's connection, which is not over for a goodbye of the client's, nor for a head that is a little too large."""
+
+    def _local_settings_acked(self) -> dict[SettingCodes | int, ChangedSetting]:
+        """Go on reading larger heads than the client knows to be allowed: their streams are told, and only those."""
+        changed = super()._local_settings_acked()
+        if SettingCodes.MAX_HEADER_LIST_SIZE in changed:
+            self.decoder.max_header_list_size = _HEAD_LEEWAY * changed[SettingCodes.MAX_HEADER_LIST_SIZE].new_value
+        return changed
 
     def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[events.Event]]:
         """Tell of a goodbye without a reason only: what the client has asked for is still to be answered (6.8)."""

@@ -96,6 +96,20 @@ def test_a_client_knows_our_limits(stage: Stage) -> None:
         assert settings[SettingCodes.MAX_HEADER_LIST_SIZE] == 32768
 
 
+@pytest.mark.parametrize("knows", [False, True])
+def test_a_head_that_is_too_large_is_told_on_its_stream(stage: Stage, knows: bool) -> None:
+    with Backend(answers(response())) as backend:
+        stage.proxy_to(backend)
+        with connect(stage) as client:
+            if knows:
+                client.step()  # and we know that it does
+            assert client.wait(client.request("/", x_large="a" * 40_000))[0] == 431
+            assert client.wait(client.request()) == (200, b"ok")
+            client.request("/", x_large="a" * 70_000)
+            client.wait_for_end()
+            assert client.goodbye == ErrorCodes.ENHANCE_YOUR_CALM
+
+
 def test_more_streams_than_there_may_be_are_refused(stage: Stage) -> None:
     with Backend(lambda peer: peer.rest()) as backend:
         stage.proxy_to(backend)
