@@ -12,15 +12,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from h2 import events
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
-from h2.settings import ChangedSetting, SettingCodes
-from hyperframe.frame import Frame, GoAwayFrame
+from h2.settings import SettingCodes
+from hyperframe.frame import GoAwayFrame
 
 from gproxy.shared import layout
 from gproxy.worker.deadlines import NEVER
+from gproxy.worker.http2.connection import Connection
 from gproxy.worker.http2.stream import Headers, Stream
 from gproxy.worker.link import READ, RECV_BYTES, WOULD_BLOCK, WRITE, hub
 
@@ -38,30 +37,11 @@ _MOST_PIECES: Final = 4
 #: resets beyond the answers that were taken (CVE-2023-44487), and frames a second that ask for nothing
 _MOST_RESETS: Final = 100
 _MOST_IDLE_FRAMES: Final = 200
-#: heads are read up to so many times their limit
-_HEAD_LEEWAY: Final = 2
 #: how long to wait for a moment without requests, when nothing limits how long a worker may take to leave
 _HINT_S: Final = 30.0
 #: the greatest stream there can be: "not yet" in a first GOAWAY (RFC 9113 6.8)
 _LAST_STREAM: Final = (1 << 31) - 1
 _IDLE_EVENTS: Final = (events.PingReceived, events.RemoteSettingsChanged, events.PriorityUpdated)
-
-
-class _Connection(H2Connection):
-    """h2's connection, which is not over for a goodbye of the client's, nor for a head that is a little too large."""
-
-    def _local_settings_acked(self) -> dict[SettingCodes | int, ChangedSetting]:
-        """Go on reading larger heads than the client knows to be allowed: their streams are told, and only those."""
-        changed = super()._local_settings_acked()
-        if SettingCodes.MAX_HEADER_LIST_SIZE in changed:
-            self.decoder.max_header_list_size = _HEAD_LEEWAY * changed[SettingCodes.MAX_HEADER_LIST_SIZE].new_value
-        return changed
-
-    def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[events.Event]]:
-        """Tell of a goodbye without a reason only: what the client has asked for is still to be answered (6.8)."""
-        if frame.error_code != ErrorCodes.NO_ERROR:
-            return super()._receive_goaway_frame(frame)
-        return [], [events.ConnectionTerminated()]
 
 
 class Session:
@@ -74,9 +54,7 @@ class Session:
         self.desk = client.desk
         self.deadline = NEVER
         self.due = NEVER
-        self._h2 = _Connection(
-            H2Configuration(client_side=False, header_encoding=None, validate_outbound_headers=False)
-        )
+        self._h2 = Connection()
         #: those that have not sent anything for longest come first
         self._streams: dict[int, Stream] = {}
         #: whose windows the client has opened, None: that of all
