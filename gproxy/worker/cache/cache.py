@@ -134,8 +134,7 @@ class Cache:
     def _shared(self, shelf: Shelf, asked: Question, stale: Entry | None, forward: Forward) -> None:
         """Forward a request, or wait for another one that brings the same answer."""
         flight = None
-        # Those who ask as somebody, or with other values of what answers vary with, want another answer.
-        key = b"%b\0%d" % (shelf.place(asked.key, asked.block), asked.audience)
+        key = _wish(shelf, asked)
         is_alone = (asked.asked.is_conditional and stale is None) or (
             asked.asked.wants_server and asked.rule.obeys_clients
         )
@@ -194,6 +193,7 @@ class Cache:
                 entry = self._fresh(shelf, asked)
             if entry is not None or flight.is_hopeless:
                 return entry, None
+            key = _wish(shelf, asked)  # it may be known by now what answers vary with
         return None, None
 
     def _wait_for_workers(self, shelf: Shelf, asked: Question, key: bytes, until: float) -> Entry | None:
@@ -229,6 +229,14 @@ class Cache:
             del self._hopeless[hash(key)]
             until = None
         return until is not None
+
+
+def _wish(shelf: Shelf, asked: Question) -> bytes:
+    """Return what those have in common who want the same answer.
+
+    Those who ask as somebody, or with other values of what answers vary with, want another one.
+    """
+    return b"%b\0%d" % (shelf.place(asked.key, asked.block), asked.audience)
 
 
 def _answers(entry: Entry, asked: Question) -> bool:

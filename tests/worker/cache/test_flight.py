@@ -6,6 +6,7 @@ import gevent
 import gevent.event
 import pytest
 
+from gproxy.worker.cache import cache
 from tests.worker.cache.origin import FRESH, Clock, Origin, ask, fields_of
 from tests.worker.peer import eventually, response, settled
 from tests.worker.stage import Stage
@@ -98,6 +99,26 @@ def test_those_who_want_other_answers_do_not_wait_for_each_other(stage: Stage, s
     server.gate.set()
     assert [client.get().body for client in clients] == [b"de", b"en", b"de", b"de"]
     assert len(server.got) == 4
+
+
+def test_those_who_turn_out_to_want_other_answers_are_forwarded_at_once(
+    stage: Stage, server: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_WAIT_S", 60.0)  # else they would be after that
+    server.answer = lambda head: response(fields_of(head).get("lang", "-").encode(), FRESH, b"Vary: Lang")
+    server.gate = gevent.event.Event()
+    stage.proxy_to(server.address, cache={})
+    clients = asking(stage, 1)
+    eventually(lambda: server.got)
+    clients += [gevent.spawn(ask, stage, b"Lang: %d" % number) for number in range(5)]
+    settled(lambda: len(stage.runtime.clients))
+    assert len(server.got) == 1
+    server.gate.set()
+    clients[0].join()
+    server.gate.clear()
+    eventually(lambda: len(server.got) == 6)
+    server.gate.set()
+    assert [client.get().body for client in clients] == [b"-", b"0", b"1", b"2", b"3", b"4"]
 
 
 @pytest.mark.parametrize("is_known", [False, True])
