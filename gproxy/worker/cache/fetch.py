@@ -142,13 +142,14 @@ class Fetch:
     def stands_in_for(self, status: int) -> bool:
         """Say whether a stale answer is given in place of one with this status."""
         stale = self._stale
-        return status in STOOD_IN_FOR and stale is not None and stale.stands_in(monotonic())
+        stands_in = status in STOOD_IN_FOR and stale is not None and stale.stands_in(monotonic())
+        return stands_in and not self._is_purged()
 
     def _confirm(self, head: ResponseHead) -> None:
         """Give the stored answer, which its server has said to hold still, and keep it so."""
         assert self._stale is not None
         entry = freshened(self._question.rule, self._stale, self._received(head))
-        is_for_others = self._may_store()
+        is_for_others = not self._is_purged()
         if is_for_others:
             self._shelf.put(entry, self._question.row)
         self._land(entry if is_for_others and entry.key == self._question.key else None)
@@ -224,13 +225,14 @@ class Fetch:
     def _fits(self, size: int) -> bool:
         return size <= self._question.rule.most_bytes and self._shelf.holds(size)
 
-    def _may_store(self) -> bool:
-        return self._shelf.memory.purged() == self._purged
+    def _is_purged(self) -> bool:
+        """Say whether all that was stored, or asked for to be stored, has been forgotten since this began."""
+        return self._shelf.memory.purged() != self._purged
 
     def _keep(self, found: Verdict, body: bytes) -> None:
         assert found.entry is not None
         question = self._question
-        if not self._may_store():
+        if self._is_purged():
             return
         entry, variants = self._shelf.keep(replace(found.entry, body=body), found.vary, question.block, question.row)
         self._count(layout.ROW_CACHE_STORED)

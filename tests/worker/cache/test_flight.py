@@ -175,3 +175,18 @@ def test_who_wants_it_from_the_server_waits_for_nobody(stage: Stage, server: Ori
     settled(lambda: len(stage.runtime.clients))
     server.gate.set()
     assert {client.get().told[:14] for client in clients} == {"fwd=uri-miss; ", "hit; collapsed"}
+
+
+def test_what_was_forgotten_does_not_stand_in(stage: Stage, server: Origin, clock: Clock) -> None:
+    assert stage.cache is not None
+    stage.proxy_to(server.address, cache={"stale_if_error_s": 600})
+    ask(stage)
+    clock.advance(61)
+    server.answer = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
+    assert ask(stage).status == 200
+    server.gate = gevent.event.Event()
+    client = gevent.spawn(ask, stage)
+    eventually(lambda: len(server.got) == 3)
+    stage.cache.purge()
+    server.gate.set()
+    assert client.get().status == 500
