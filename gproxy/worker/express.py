@@ -65,6 +65,7 @@ class Express:
         self._known, self._final = carrier.answers.known, carrier.answers.final
         self._request_for = carrier.request_for
         self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
+        self._outbox = runtime.outbox
 
     # -- a request has come ------------------------------------------------------------------------------------
 
@@ -166,11 +167,6 @@ class Express:
         self._cells[self._reused] += 1
         client.waits_for = upstream
         request = self._request_for(exchange, node, server)
-        sent = upstream.send_some(request)
-        if sent != len(request):
-            receive = partial(send_on, exchange, upstream, memoryview(request)[sent:])
-            self._hand_over(exchange, partial(self._carrier.finish, exchange, upstream, receive))
-            return
         deadline = exchange.started + (node.response_s or NEVER)
         if exchange.deadline < deadline:
             deadline = exchange.deadline
@@ -178,6 +174,7 @@ class Express:
         if deadline < upstream.due:
             upstream.deadlines.enter(upstream, deadline)
         upstream.waiting, upstream.taker = exchange, self
+        self._outbox.ask(upstream, exchange, request)
 
     def _turn(self, cluster: Cluster) -> Server | None:
         """Return the server whose turn it is."""
@@ -217,28 +214,35 @@ class Express:
         upstream.pool.give(upstream, head.idle_s, now_s)
         response = (edited(exchange, head) + b"\r\n" if node.after else head.head) + body
         exchange.status, exchange.sent = head.status, len(response)
-        sent = client.send_some(response) if node.is_plain else self._send_judged(exchange, head, body, response, now_s)
-        if sent != exchange.sent:
-            self._go_on(exchange, partial(client.send_rest, memoryview(response)[sent:]))
-            return
-        self._recorder.end_whole(exchange, now_s)
-        client.answered(now_s)
+        if not node.is_plain:
+            self._judge(exchange, head, body, now_s)
+        self._outbox.answer(client, exchange, response, self)
 
-    def _send_judged(self, exchange: Exchange, head: ResponseHead, body: bytes, response: bytes, now_s: float) -> int:
-        """Send a whole answer and return how much of it was taken; tell those who want to know how it went."""
-        trial = exchange.trial
-        if trial is not None:
-            self._runtime.guard.ended(exchange, trial, now_s)
+    def _judge(self, exchange: Exchange, head: ResponseHead, body: bytes, now_s: float) -> None:
+        """Tell those who want to know how it went."""
+        if exchange.trial is not None:
+            self._runtime.guard.ended(exchange, exchange.trial, now_s)
         node = exchange.node
         if node.cluster.policy == "p2c":
             self._dispatcher.took(exchange)
-        sent = exchange.client.send_some(response)
-        if node.is_led:
-            if node.is_mirrored and exchange.tee is not None:
-                exchange.tee.take_answer(head, body)
-            if sent == exchange.sent:
-                self._junctions.leave(exchange, head.status)
-        return sent
+        if node.is_mirrored and exchange.tee is not None:
+            exchange.tee.take_answer(head, body)
+
+    def sent(self, exchange: Exchange, response: bytes, count: int, now_s: float) -> None:
+        """Make an end, if the client has taken all of the answer."""
+        client = exchange.client
+        if count != exchange.sent:
+            self._go_on(exchange, partial(client.send_rest, memoryview(response)[count:]))
+            return
+        if exchange.node.is_led:
+            self._junctions.leave(exchange, exchange.status)
+        self._recorder.end_whole(exchange, now_s)
+        client.answered(now_s)
+
+    def send_on(self, exchange: Exchange, upstream: Upstream, rest: memoryview) -> None:
+        """Let the story send what the server has not taken at once."""
+        receive = partial(send_on, exchange, upstream, rest)
+        self._hand_over(exchange, partial(self._carrier.finish, exchange, upstream, receive))
 
     def fail(self, exchange: Exchange, error: Exception) -> None:
         """Let the story tell that there will be no answer of the server, and why."""

@@ -37,6 +37,7 @@ class PartExpress:
         self._known, self._final = carrier.answers.known, carrier.answers.final
         self._request_for = carrier.request_for
         self._cells, self._reused = runtime.cells, runtime.base + layout.UPSTREAM_REUSED
+        self._outbox = runtime.outbox
 
     def begin(self, part: Part) -> Callable[[], None] | None:
         """Send a part on its way; return what has to be done in a greenlet, None when it waits for its answer."""
@@ -59,12 +60,6 @@ class PartExpress:
         self._cells[self._reused] += 1
         part.client.waits_for = upstream
         request = self._request_for(part, node, server)
-        try:
-            sent = upstream.send_some(request)
-        except Exception as error:
-            return self._taken(part, upstream, partial(fail_with, error))
-        if sent != len(request):
-            return self._taken(part, upstream, partial(send_on, part, upstream, memoryview(request)[sent:]))
         deadline = part.started + (node.response_s or NEVER)
         if part.deadline < deadline:
             deadline = part.deadline
@@ -72,6 +67,7 @@ class PartExpress:
         if deadline < upstream.due:
             upstream.deadlines.enter(upstream, deadline)
         upstream.waiting, upstream.taker = part, self
+        self._outbox.ask(upstream, part, request)
         return None
 
     def finish(self, part: Part, upstream: Upstream, data: bytes) -> None:
@@ -103,6 +99,10 @@ class PartExpress:
             return
         self._recorder.part_whole(part, now_s)
         part.ended(now_s)
+
+    def send_on(self, part: Part, upstream: Upstream, rest: memoryview) -> None:
+        """Let a greenlet send what the server has not taken at once."""
+        self._runtime.start(self._taken(part, upstream, partial(send_on, part, upstream, rest)))
 
     def fail(self, part: Part, error: Exception) -> None:
         """Let the part find out in a greenlet that there will be no answer."""

@@ -38,6 +38,7 @@ from gproxy.worker.health import HealthView
 from gproxy.worker.key_files import KeyFiles
 from gproxy.worker.link import hub, switch
 from gproxy.worker.loads import Loads
+from gproxy.worker.outbox import Outbox
 from gproxy.worker.own_filters import own_filters
 from gproxy.worker.pace import Pace
 from gproxy.worker.record import Recorder
@@ -117,6 +118,7 @@ class Runtime:
         self._slot, self.table = context.slot, context.table
         self._peers: list[int] = []
         self.next_turn = NextTurn()
+        self.outbox = Outbox()
         self._free: list[greenlet] = []
         #: what blocks of HTTP/1.1 field lines were parsed to: clients repeat theirs to the letter
         self.known_blocks: dict[bytes, RequestFields] = {}

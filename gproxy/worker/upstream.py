@@ -43,6 +43,10 @@ class Taker(Protocol):
         """Take what came first of the answer, b"" when the connection was closed."""
         ...
 
+    def send_on(self, exchange: Any, upstream: Upstream, rest: memoryview) -> None:
+        """The server has not taken `rest` of the request."""
+        ...
+
     def fail(self, exchange: Any, error: Exception) -> None:
         """There will be no answer, or nobody wants it any more."""
         ...
