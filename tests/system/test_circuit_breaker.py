@@ -17,10 +17,12 @@ import pytest
 from tests.harness.backend import ScriptedBackend
 from tests.harness.exchange import Exchange
 from tests.harness.gateway import Gateway
+from tests.harness.paced import Outcome, paced
 from tests.harness.waiting import eventually
 
 WORKERS = 4
 CLIENTS = 16
+CONNECTIONS = 64
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BAD = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno"
 
@@ -92,13 +94,21 @@ def moody() -> Iterator[Moody]:
         server.released.set()
 
 
-def guarded(folder: Path, moody: Moody, breaker: dict[str, Any], **api: Any) -> Gateway:
-    documents: dict[str, Any] = {
-        "servers": [{"name": "moody", "address": moody.backend.address, "circuit_breaker": breaker}],
+def guarded(address: str, breaker: dict[str, Any], **api: Any) -> dict[str, Any]:
+    """Return the documents for a server with a circuit breaker."""
+    return {
+        "servers": [{"name": "moody", "address": address, "circuit_breaker": breaker}],
         "clusters": [{"name": "all", "servers": ["moody"]}],
         "apis": [{"name": "all", "path": "/*", "nodes": [{"cluster": "all"}], **api}],
     }
-    return Gateway(folder, documents, {"gproxy": {"workers": WORKERS}, "log": {"access": "off"}})
+
+
+def gateway_before(folder: Path, moody: Moody, breaker: dict[str, Any], **api: Any) -> Gateway:
+    return Gateway(
+        folder,
+        guarded(moody.backend.address, breaker, **api),
+        {"gproxy": {"workers": WORKERS}, "log": {"access": "off"}},
+    )
 
 
 def moves(gateway: Gateway) -> list[str]:
@@ -118,7 +128,7 @@ def moves(gateway: Gateway) -> list[str]:
 def test_a_server_that_fails_is_spared_and_used_again_when_it_recovers(tmp_path: Path, moody: Moody) -> None:
     open_s, threshold = 1.0, 5
     breaker = {"consecutive_failures": threshold, "open_s": open_s, "half_open_percent": 10, "half_open_successes": 1}
-    with guarded(tmp_path, moody, breaker) as gateway:
+    with gateway_before(tmp_path, moody, breaker) as gateway:
         crowd = Crowd(gateway)
         with crowd.asking():
             crowd.more(500, 200)
@@ -142,7 +152,7 @@ def test_a_server_that_fails_is_spared_and_used_again_when_it_recovers(tmp_path:
 
 def test_half_open_lets_its_percentage_through_over_all_workers(tmp_path: Path, moody: Moody) -> None:
     breaker = {"consecutive_failures": 1, "open_s": 0.2, "half_open_percent": 20, "half_open_successes": 1_000_000}
-    with guarded(tmp_path, moody, breaker) as gateway:
+    with gateway_before(tmp_path, moody, breaker) as gateway:
         moody.mood = "bad"
         with gateway.client() as client:
             assert client.get().status == 500
@@ -162,7 +172,7 @@ def test_a_hanging_probe_frees_its_place(tmp_path: Path, moody: Moody) -> None:
     """Without time limits a probe has as long as the circuit was open."""
     breaker = {"consecutive_failures": 1, "open_s": 0.5, "half_open_percent": 0.1}
     no_limits = {"connect_s": 0, "response_s": 0, "total_s": 0}
-    with guarded(tmp_path, moody, breaker, timeouts=no_limits) as gateway:
+    with gateway_before(tmp_path, moody, breaker, timeouts=no_limits) as gateway:
         moody.mood = "bad"
         with gateway.client() as client:
             assert client.get().status == 500
@@ -192,3 +202,38 @@ def _has_answer(client: Any) -> bool:
         return bool(client.sock.recv(1, socket.MSG_PEEK))
     except TimeoutError:
         return False
+
+
+def mocked(status: int) -> dict[str, Any]:
+    """Return the documents of a gateway that stands for a server and always answers so."""
+    answer = {"status": status, "body": "said"}
+    return {"apis": [{"name": "all", "path": "/*", "mock": True, "default_response": answer, "nodes": []}]}
+
+
+@pytest.mark.serial
+def test_eight_workers_at_two_thousand_requests_a_second(tmp_path: Path) -> None:
+    breaker = {"consecutive_failures": 5, "open_s": 2, "half_open_percent": 10, "half_open_successes": 1_000_000}
+    quiet = {"log": {"access": "off"}}
+    with Gateway(tmp_path / "server", mocked(200), quiet) as server:
+        documents = guarded("{}:{}".format(*server.address), breaker)
+        with Gateway(tmp_path / "gateway", documents, {"gproxy": {"workers": 8}, **quiet}) as gateway:
+            found: list[Outcome] = []
+            address = gateway.address
+            assert not isinstance(address, str)
+            load = threading.Thread(target=lambda: found.append(paced(address, 2000, 8, lambda _: "", CONNECTIONS)))
+            load.start()
+            eventually(lambda: server.stats()["totals"]["requests"] > 1000, 10, "the load is on")
+            server.apply(mocked(500))
+            eventually(lambda: moves(gateway) == ["open"], 10, "the circuit opens")
+            server.apply(mocked(200))
+            load.join()
+            assert moves(gateway) == ["open", "half_open"]
+            assert sum(worker["requests"] > 0 for worker in gateway.workers()) == 8
+    answers = sorted(found[0].answers)
+    statuses = [status for _, status, _ in answers]
+    print(f"{len(answers) / found[0].lasted_s:.0f} requests/s, {statuses.count(500)} failures reached the server")
+    assert 5 <= statuses.count(500) <= 5 + CONNECTIONS
+    half_open = statuses[statuses.index(200, statuses.index(503)) :]
+    assert len(half_open) > 1000
+    assert abs(half_open.count(200) / len(half_open) - 0.1) <= 0.01
+    assert set(half_open) == {200, 503}
