@@ -81,6 +81,7 @@ class Process:
         self._lag.tick(monotonic())
         self._runtime.deadlines.sweep()
         self._current.check()
+        self._runtime.look_for_peers()
         self._runtime.health.look(self._runtime.snapshot)
         if not self._stop_by and bool(self._cells[layout.DRAINED]) is not self._runtime.draining:
             self._heed_drain()
@@ -88,7 +89,6 @@ class Process:
         if self._ticks % _TICKS_PER_HEARTBEAT == 0:
             self._cells[self._base + layout.HEARTBEAT] = now_ms()
             self._cells[self._base + layout.LOOP_LAG_US] = self._lag.worst_us
-            self._runtime.look_for_peers()
             if self._runtime.termination is not None:
                 self._runtime.termination.look()
             self._runtime.count_connections()

@@ -116,6 +116,7 @@ class Runtime:
         self.sessions: set[Session] = set()
         self.cells, self.base = context.table.cells, context.table.base(context.slot)
         self._slot, self.table = context.slot, context.table
+        self._slots: list[int] = []
         self._peers: list[int] = []
         self.next_turn = NextTurn()
         self.outbox = Outbox()
@@ -230,12 +231,16 @@ class Runtime:
         return len(self.clients) > fair + max(2, fair / 8)
 
     def look_for_peers(self) -> None:
-        """Note which workers accept connections, now and then, and are not hung: ours are compared with theirs."""
-        cells, table = self.cells, self.table
-        bases = [table.base(slot) for slot in range(table.slots)]
-        accepting = [base for base in bases if cells[base + layout.STATE] == layout.STATE_ACCEPTING]
+        """Note which workers accept connections at the moment, and are not hung: ours are compared with theirs."""
+        cells, used = self.cells, self.cells[layout.SLOTS_USED]
+        if len(self._slots) != used:
+            self._slots = [self.table.base(slot) for slot in range(used)]
         since = now_ms() - _SILENT_MS
-        self._peers = [base + layout.CONNECTIONS for base in accepting if cells[base + layout.HEARTBEAT] >= since]
+        self._peers = [
+            base + layout.CONNECTIONS
+            for base in self._slots
+            if cells[base + layout.STATE] == layout.STATE_ACCEPTING and cells[base + layout.HEARTBEAT] >= since
+        ]
 
     def remember_request_fields(self, block: bytes, fields: RequestFields) -> None:
         """Put the parsed form of a block into `known_blocks`, within its bounds."""

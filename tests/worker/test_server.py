@@ -86,6 +86,7 @@ def test_who_is_turned_away_may_have_sent_its_request(staged: Callable[..., Stag
 def peers_of(stage: Stage, others: list[int], **fields: int) -> None:
     """Let other workers accept with so many connections; `fields` change their heartbeat or state."""
     rows = {0: stage.cell(layout.CONNECTIONS)} | dict(enumerate(others, 1))
+    stage.table.cells[layout.SLOTS_USED] = len(rows)
     for slot, connections in rows.items():
         values = {layout.STATE: layout.STATE_ACCEPTING, layout.HEARTBEAT: now_ms(), layout.CONNECTIONS: connections}
         if slot:
