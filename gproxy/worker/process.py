@@ -81,7 +81,7 @@ class Process:
         self._lag.tick(monotonic())
         self._runtime.deadlines.sweep()
         self._current.check()
-        self._runtime.look_for_peers()
+        self._runtime.peers.look()
         self._runtime.health.look(self._runtime.snapshot)
         if not self._stop_by and bool(self._cells[layout.DRAINED]) is not self._runtime.draining:
             self._heed_drain()

@@ -20,7 +20,6 @@ from gproxy.core.snapshot import Snapshot
 from gproxy.shared import layout
 from gproxy.shared.addresses import Addresses
 from gproxy.shared.samples import SampleWriter
-from gproxy.shared.table import now_ms
 from gproxy.worker.access import Access, AccessLog
 from gproxy.worker.access_line import FORMATS
 from gproxy.worker.admission import Admission
@@ -41,6 +40,7 @@ from gproxy.worker.loads import Loads
 from gproxy.worker.outbox import Outbox
 from gproxy.worker.own_filters import own_filters
 from gproxy.worker.pace import Pace
+from gproxy.worker.peers import Peers
 from gproxy.worker.record import Recorder
 from gproxy.worker.turns import NextTurn
 from gproxy.worker.upstream import Pool
@@ -58,8 +58,6 @@ log = logging.getLogger(__name__)
 
 #: request field blocks that were parsed before, with a bound on memory: at most this many, each at most this long
 _KNOWN_BLOCKS, _KNOWN_BYTES = 1024, 2048
-#: a worker whose heartbeat is older is left out when connections are shared fairly
-_SILENT_MS = 1000
 NO_LIMIT = sys.maxsize
 #: parked greenlets kept for the next exchanges
 _MOST_FREE = 1024
@@ -116,8 +114,7 @@ class Runtime:
         self.sessions: set[Session] = set()
         self.cells, self.base = context.table.cells, context.table.base(context.slot)
         self._slot, self.table = context.slot, context.table
-        self._slots: list[int] = []
-        self._peers: list[int] = []
+        self.peers = Peers(context.table)
         self.next_turn = NextTurn()
         self.outbox = Outbox()
         self._free: list[greenlet] = []
@@ -214,33 +211,6 @@ class Runtime:
     def pace(self) -> Pace:
         """Return how slow a client may be in one direction."""
         return Pace(self.deadlines.stall_s, self._slowest, monotonic())
-
-    def has_more_than_its_share(self) -> bool:
-        """Say whether this worker holds clearly more connections than the average of those that accept.
-
-        The slack is what makes it cheap: without it, workers that take turns wait for each other all the time
-        (new connections per second fall by half).
-        """
-        cells, peers = self.cells, self._peers
-        if not peers:
-            return False
-        total = 0
-        for cell in peers:
-            total += cells[cell]
-        fair = total / len(peers)
-        return len(self.clients) > fair + max(2, fair / 8)
-
-    def look_for_peers(self) -> None:
-        """Note which workers accept connections at the moment, and are not hung: ours are compared with theirs."""
-        cells, used = self.cells, self.cells[layout.SLOTS_USED]
-        if len(self._slots) != used:
-            self._slots = [self.table.base(slot) for slot in range(used)]
-        since = now_ms() - _SILENT_MS
-        self._peers = [
-            base + layout.CONNECTIONS
-            for base in self._slots
-            if cells[base + layout.STATE] == layout.STATE_ACCEPTING and cells[base + layout.HEARTBEAT] >= since
-        ]
 
     def remember_request_fields(self, block: bytes, fields: RequestFields) -> None:
         """Put the parsed form of a block into `known_blocks`, within its bounds."""

@@ -66,7 +66,7 @@ class Acceptor:
     def _ready(self) -> None:
         """Take what waits, one by one, as long as this worker has no more than its share."""
         for _ in range(_MOST_PER_TURN):
-            if self._runtime.has_more_than_its_share():
+            if self._runtime.peers.have_fewer(len(self._runtime.clients)):
                 self._pause(_YIELD_S)
                 return
             if not self._accept():

@@ -9,10 +9,10 @@ import pytest
 
 from gproxy.entrances import Entrance
 from gproxy.shared import layout
-from gproxy.shared.table import now_ms
 from gproxy.worker.server import Acceptor
 from tests.worker.peer import Backend, Peer, answers, eventually, response
 from tests.worker.stage import Stage, in_loop
+from tests.worker.test_peers import accept
 
 PLAIN = Entrance("[gproxy] bind", "127.0.0.1:0")
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -83,50 +83,17 @@ def test_who_is_turned_away_may_have_sent_its_request(staged: Callable[..., Stag
     assert client.rest() == b""
 
 
-def peers_of(stage: Stage, others: list[int], **fields: int) -> None:
-    """Let other workers accept with so many connections; `fields` change their heartbeat or state."""
-    rows = {0: stage.cell(layout.CONNECTIONS)} | dict(enumerate(others, 1))
-    stage.table.cells[layout.SLOTS_USED] = len(rows)
-    for slot, connections in rows.items():
-        values = {layout.STATE: layout.STATE_ACCEPTING, layout.HEARTBEAT: now_ms(), layout.CONNECTIONS: connections}
-        if slot:
-            values |= {getattr(layout, name): value for name, value in fields.items()}
-        for cell, value in values.items():
-            stage.table.cells[stage.table.base(slot) + cell] = value
-    stage.runtime.look_for_peers()
-
-
-@pytest.mark.parametrize(
-    ("mine", "others", "fields", "expected"),
-    [
-        (0, [], {}, False),
-        (20, [], {}, False),
-        (20, [20], {}, False),
-        (20, [50, 50], {}, False),
-        (20, [0], {}, True),
-        (20, [19, 0, 0], {}, True),
-        (0, [0, 0], {}, False),
-        (1, [0, 0], {}, False),
-        (20, [0], {"HEARTBEAT": 1}, False),
-        (20, [0], {"STATE": layout.STATE_DRAINING}, False),
-        (20, [0], {"STATE": layout.STATE_STARTING}, False),
-        (20, [0], {"STATE": layout.STATE_FREE}, False),
-    ],
-)
-def test_a_fair_share_is_that_of_the_workers_that_accept(
-    stage: Stage, mine: int, others: list[int], fields: dict[str, int], expected: bool
-) -> None:
-    for _ in range(mine):
-        stage.exchange()
-    peers_of(stage, others, **fields)
-    assert stage.runtime.has_more_than_its_share() is expected
+def peers_of(stage: Stage, others: list[int]) -> None:
+    """Let other workers accept with so many connections."""
+    accept(stage.table, [stage.cell(layout.CONNECTIONS), *others])
+    stage.runtime.peers.look()
 
 
 def test_a_worker_with_more_than_its_share_takes_what_nobody_else_takes(stage: Stage) -> None:
     for _ in range(20):
         stage.exchange()
     peers_of(stage, [0])
-    assert stage.runtime.has_more_than_its_share()
+    assert stage.runtime.peers.have_fewer(20)
     with Backend(answers(response())) as backend:
         stage.proxy_to(backend)
         for client in [stage.connect() for _ in range(5)]:
