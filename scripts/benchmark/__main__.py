@@ -6,6 +6,7 @@ import os
 import platform
 import signal
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -123,7 +124,7 @@ def main() -> int:
         for workload, by_proxy in found
     ]
     print(table.text(results))
-    for note in table.notes(results):
+    for note in table.notes(results, str(sysconfig.get_config_var("CONFIG_ARGS"))):
         print(f"* {note}")
     if options.json:
         write_json(options.json, options, about, found)

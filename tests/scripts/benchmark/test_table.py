@@ -34,10 +34,17 @@ def test_large_costs_have_no_fraction() -> None:
 
 def test_notes_tell_of_errors_noise_and_supervision() -> None:
     loud = Sample(cost=1.0, errors=3, others_percent=25.0, supervisors_percent=0.14)
-    notes = table.notes([Result(GET, {"nginx": FAST, "gproxy": loud})])
+    notes = table.notes([Result(GET, {"nginx": FAST, "gproxy": loud})], "--enable-optimizations")
     assert notes == [
         "gproxy's master, sync and monitor together took at most 0.1 % of the core (not counted above)",
         "small_get on gproxy: 3 requests FAILED",
         "the machine was busy: in 1 of 2 figures others took more than 10 % of the proxy's core (up to 25 %)",
     ]
-    assert table.notes([Result(GET, {"nginx": FAST})]) == []
+    assert table.notes([Result(GET, {"nginx": FAST})], "") == []
+
+
+def test_a_python_that_is_slower_than_it_need_be_is_told() -> None:
+    assert table.notes([RESULT], "--enable-shared")[0].startswith(
+        "this Python was built without --enable-optimizations"
+    )
+    assert not any("Python" in note for note in table.notes([RESULT], "'--enable-optimizations' '--with-lto'"))
