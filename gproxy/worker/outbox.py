@@ -16,7 +16,6 @@ from gproxy.worker.link import LinkBroken, hub
 if TYPE_CHECKING:
     from gproxy.worker.connection import Client
     from gproxy.worker.exchange import Exchange
-    from gproxy.worker.link import Link
     from gproxy.worker.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -59,39 +58,40 @@ class Outbox:
     def _flush(self) -> None:
         requests, answers = self._requests, self._answers
         self._requests, self._answers, self._is_due = [], [], False
-        asked = [
-            (upstream, exchange, request, _send(upstream, request))
-            for upstream, exchange, request in requests
-            if upstream.waiting is exchange
-        ]
-        told = [_send(client, response) for client, _, response, _ in answers]
-        now_s = monotonic()
-        for upstream, exchange, request, sent in asked:
-            if sent != len(request):
-                self._go_on(upstream, exchange, request, sent)
-        for (_, exchange, response, by), sent in zip(answers, told, strict=True):
-            try:
-                if isinstance(sent, int):
-                    by.sent(exchange, response, sent, now_s)
+        stuck: list[tuple[Upstream, Any, bytes, int | LinkBroken]] = []
+        taken: list[int | LinkBroken] = []
+        for upstream, exchange, request in requests:
+            if upstream.waiting is exchange:
+                try:
+                    sent = upstream.send_some(request)
+                except LinkBroken as error:
+                    stuck.append((upstream, exchange, request, error))
                 else:
-                    by.fail(exchange, sent)
+                    if sent != len(request):
+                        stuck.append((upstream, exchange, request, sent))
+        for client, _, response, _ in answers:
+            try:
+                taken.append(client.send_some(response))
+            except LinkBroken as error:
+                taken.append(error)
+        now_s = monotonic()
+        for upstream, exchange, request, outcome in stuck:
+            if upstream.waiting is exchange:
+                _go_on(upstream, exchange, request, outcome)
+        for (_, exchange, response, by), outcome in zip(answers, taken, strict=True):
+            try:
+                if isinstance(outcome, int):
+                    by.sent(exchange, response, outcome, now_s)
+                else:
+                    by.fail(exchange, outcome)
             except Exception:  # a fault of ours: the others have nothing to do with it
                 log.exception("an answer has not ended as it should")
 
-    def _go_on(self, upstream: Upstream, exchange: Any, request: bytes, sent: int | Exception) -> None:
-        """Have a request looked after that has not left as a whole."""
-        if upstream.waiting is not exchange:
-            return
-        upstream.waiting = None
-        if isinstance(sent, int):
-            upstream.taker.send_on(exchange, upstream, memoryview(request)[sent:])
-        else:
-            upstream.taker.fail(exchange, sent)
 
-
-def _send(link: Link, data: bytes) -> int | Exception:
-    """Return how many bytes were taken at once, or why none ever will be."""
-    try:
-        return link.send_some(data)
-    except LinkBroken as error:
-        return error
+def _go_on(upstream: Upstream, exchange: Any, request: bytes, outcome: int | LinkBroken) -> None:
+    """Have a request looked after that has not left as a whole."""
+    upstream.waiting = None
+    if isinstance(outcome, int):
+        upstream.taker.send_on(exchange, upstream, memoryview(request)[outcome:])
+    else:
+        upstream.taker.fail(exchange, outcome)
