@@ -60,7 +60,8 @@ def write(path: Path, revision: int, source: str, lines: Sequence[bytes]) -> Non
     # Two may write for a moment: the sync of a master that was killed, and that of the next one.
     fresh = path.with_name(f"{path.name}.{os.getpid()}{_FRESH}")
     try:
-        with fresh.open("wb") as file:
+        # Documents hold secrets of tokens: nobody else reads them.
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(json.dumps(header, separators=(",", ":")).encode("ascii") + b"\n")
             file.write(body)
             file.flush()

@@ -1,6 +1,8 @@
 """Opening the file of an embedded store, and saying in one line what is wrong with it."""
 
+import contextlib
 import json
+import os
 import secrets
 import sqlite3
 import time
@@ -43,6 +45,7 @@ def open_file(path: Path, create: bool, wait_s: float) -> sqlite3.Connection:
     """
     if create:
         _make_folder(path.parent)
+        _make_private(path)
     elif not path.exists():
         raise StoreMissing(f"{path}: there is no such store")
     with translated(path):
@@ -58,6 +61,15 @@ def open_file(path: Path, create: bool, wait_s: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make a file that is not there yet such that others cannot read it: documents hold secrets of tokens.
+
+    SQLite gives the files beside it the same mode. What is wrong with the place, SQLite will say.
+    """
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660))
 
 
 @contextmanager

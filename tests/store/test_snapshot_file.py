@@ -31,6 +31,7 @@ def test_what_is_written_is_read(path: Path) -> None:
     assert (stored.revision, stored.source, stored.lines) == (7, "sqlite:////x", LINES)
     assert json.loads(LINES[0]) == ["server", {"name": "u1", "address": "127.0.0.1:1"}, 3]
     assert os.listdir(path.parent) == [path.name]
+    assert path.stat().st_mode & 0o777 == 0o600, "documents hold secrets"
 
 
 def test_an_empty_configuration(path: Path) -> None:

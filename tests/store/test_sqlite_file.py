@@ -42,6 +42,21 @@ def test_an_empty_file_is_not_a_store_until_it_is_made_one(path: Path) -> None:
         assert store.read().revision == 0
 
 
+def test_others_cannot_read_it(path: Path) -> None:
+    with SqliteStore(path, create=True) as store:
+        store.write([put({"name": "u1", "address": "x"})], "ann")
+        files = list(path.parent.glob(f"{path.name}*"))
+        assert len(files) > 1
+        assert [file.name for file in files if file.stat().st_mode & 0o007] == []
+
+
+def test_what_its_owner_lets_others_do_stays(path: Path) -> None:
+    SqliteStore(path, create=True).close()
+    path.chmod(0o666)
+    SqliteStore(path, create=True).close()
+    assert path.stat().st_mode & 0o777 == 0o666
+
+
 def test_a_file_that_is_no_database_is_corrupt(path: Path) -> None:
     path.write_bytes(b"servers: []\n" * 100)
     with pytest.raises(StoreCorrupt) as caught:
