@@ -15,7 +15,7 @@ from gproxy.monitor.exposition_rows import RowFamilies, write
 from gproxy.monitor.objects import Named
 from gproxy.monitor.resources import resources
 from gproxy.monitor.sampler import Sampler
-from gproxy.monitor.stats import Now
+from gproxy.monitor.stats import Now, not_ready_because
 from gproxy.shared import circuits, layout
 from gproxy.shared.filters import read as filter_counts
 from gproxy.shared.health import HealthCells
@@ -101,6 +101,8 @@ class Exposition:
         info.add_metric([self._version], 1)
         yield info
         gauges = (
+            ("ready", "1 when /readyz says so.", not_ready_because(table) is None),
+            ("drained", "1 when somebody has drained the node: it is to get no more traffic.", cells[layout.DRAINED]),
             ("snapshot_revision", "Revision of the configuration that was published last.", cells[layout.REVISION]),
             ("snapshot_age_seconds", "Since when.", _age_s(cells[layout.PUBLISHED_MS], now.wall_ms)),
             (

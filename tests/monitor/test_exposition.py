@@ -53,6 +53,18 @@ def of(series: Series, metric: str, **labels: Any) -> float:
     return series[metric, tuple(sorted(labels.items()))]
 
 
+def test_a_node_that_is_drained_says_so(table: Table, exposition: Exposition) -> None:
+    series = read(exposition)
+    assert (of(series, "gproxy_ready"), of(series, "gproxy_drained")) == (0, 0)
+    table.cells[layout.WORKERS_WANTED] = table.cells[table.base(0) + layout.VERSION] = 1
+    table.cells[table.base(0) + layout.STATE] = layout.STATE_ACCEPTING
+    series = read(exposition)
+    assert (of(series, "gproxy_ready"), of(series, "gproxy_drained")) == (1, 0)
+    table.cells[layout.DRAINED] = 1
+    series = read(exposition)
+    assert (of(series, "gproxy_ready"), of(series, "gproxy_drained")) == (0, 1)
+
+
 def test_requests_by_rule(table: Table, sampler: Sampler, exposition: Exposition) -> None:
     sampler.follow(objects(lines({}, {}, routings={"beta": 5})))
     put(table, 5, 7)
