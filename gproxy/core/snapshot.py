@@ -55,6 +55,7 @@ class Api:
     server's answers are with the node. `merge` says how nodes do that, None when one node's answer passes as it is.
     `express` is the node of an API whose requests may take the short way (worker/express.py), because they wait for
     nothing but the answer of one server. It is None where they may have to wait for anything more.
+    `has_express_wholes`: what nodes make together may take it, for the whole waits for nothing but its parts.
     `compression` says how answers are compressed, None: not at all.
     `access_log` is the share of its requests that is logged, None: that of the INI.
     `preflighted` is the API as it meets preflights of the requests that it takes, None when it leaves them to others.
@@ -75,6 +76,7 @@ class Api:
     before: tuple[Callable[[Any], None], ...]
     after: tuple[After, ...]
     failed: tuple[Callable[[Any, GatewayError], None], ...]
+    has_express_wholes: bool = False
     cache: CacheRule | None = None
     preflighted: Api | None = None
     access_log: Share | None = None
@@ -217,6 +219,7 @@ class SnapshotBuilder:
         merge = Merge.compiled(document["nodes"], document["merge"])
         compression = Compression.compiled(document.get("compress"))
         cache = self._cache(document, merge)
+        is_free = room is None and breaker is None and cache is None
         terms = Terms(
             timeouts=timeouts,
             retry=Retry.compiled(document["retry"]),
@@ -225,13 +228,14 @@ class SnapshotBuilder:
             after=hooks.after if merge is None else (),
             taps=hooks.taps if merge is None else (),
             compression=compression,
-            is_free=room is None and breaker is None and merge is None and cache is None,
+            is_free=is_free and merge is None,
         )
         if cache is not None and merge is None:
             terms = replace(terms, after=(*terms.after, _tell_of_store), taps=(*terms.taps, _tap_for_store))
         nodes = tuple(self._node(document, at, terms, merge) for at in range(len(document["nodes"])))
         path = Pattern.parse(document["path"])
         is_express = len(nodes) == 1 and nodes[0].waits_once and not hooks.wait
+        has_express_wholes = merge is not None and is_free and compression is None and not (hooks.taps or hooks.wait)
         api = Api(
             name=document["name"],
             row=row,
@@ -241,6 +245,7 @@ class SnapshotBuilder:
             merge=merge,
             taps=hooks.taps,
             express=nodes[0] if is_express else None,
+            has_express_wholes=has_express_wholes,
             room=room,
             breaker=breaker,
             total_s=nodes[0].total_s if nodes and merge is None else timeouts.over(self._defaults).total_s or 0,

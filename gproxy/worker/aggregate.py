@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from gproxy.core.errors import BadUpstream, GatewayError
@@ -17,7 +17,7 @@ from gproxy.core.json_check import no_rest
 from gproxy.core.part_head import merged, most_s
 from gproxy.worker.gathering import Gathering
 from gproxy.worker.link import hub
-from gproxy.worker.node_part import LARGE_BYTES, NodePart, turns
+from gproxy.worker.node_part import NodePart, turns
 from gproxy.worker.respond import answer_head
 from gproxy.worker.tap import open_taps
 
@@ -44,71 +44,72 @@ class Aggregator:
 
         Raises also what the body of the request may (BodyTooLarge, RequestTimeout), and ClientGone.
         """
-        merge = api.merge
-        assert merge is not None
-        exchange.whole_body()
-        gathering = Gathering(merge)
-        exchange.parts = gathering.parts
-        lines, own = _lines(exchange)
-        earlier: dict[str, NodePart] = {}
-        forwards: dict[bytes | None, bytes] = {}
-        for batch in merge.batches:
-            made: dict[str, NodePart] = {}
-            for index in batch:
-                rule = merge.parts[index]
-                gathering.parts[index] = part = NodePart(exchange, api.nodes[index], rule, earlier)
-                part.prepare(lines, own, forwards)
-                made[rule.name] = part
-            self._gather(exchange, gathering, batch)
-            decisive = gathering.decisive(batch)
-            if decisive is not None:
-                self._pass_on(exchange, api, decisive, gathering.told())
-                return
-            earlier = earlier | made
-        self._respond(exchange, api, gathering)
+        gathering = self.gathering(exchange, api)
+        self.ask(gathering, api)
+        self.go_on(gathering, api)
 
-    def _gather(self, exchange: Exchange, gathering: Gathering, batch: Sequence[int]) -> None:
-        """Run the parts of a batch until the whole is decided, or they are over."""
-        waiting = gathering.begin(batch)
-        if not waiting or (len(waiting) < len(batch) and gathering.decisive(batch) is not None):
-            return
-        steps = []
-        for index in waiting:
-            part = gathering.parts[index]
-            part.gathering, part.place = gathering, index
-            steps.append(self._express.begin(part))
-        try:
-            if any(steps):
-                hub.loop.run_callback(self._start, steps)
-            gathering.wait(exchange.client)
-        finally:
-            gathering.leave(waiting)
-
-    def _start(self, steps: Iterable[Callable[[], None] | None]) -> None:
-        for step in steps:
-            if step is not None:
-                self._runtime.start(step)
-
-    def _respond(self, exchange: Exchange, api: Api, gathering: Gathering) -> None:
-        """Answer with what the parts make together."""
+    def gathering(self, exchange: Exchange, api: Api) -> Gathering:
+        """Return what takes the parts of a request, whose body is read; raises what that may."""
         assert api.merge is not None
-        seen, texts, size = [], [], 0
-        for part in gathering.in_order():
-            seen.append(part.seen)
-            texts.append(part.text)
-            size += len(part.data)
+        exchange.whole_body()
+        gathering = Gathering(exchange, api.merge)
+        exchange.parts = gathering.parts
+        return gathering
+
+    def ask(self, gathering: Gathering, api: Api) -> bool:
+        """Ask the nodes of the next batch; False when there is none."""
+        batch, parts, exchange = gathering.next_batch(), gathering.parts, gathering.exchange
+        if not batch:
+            return False
+        lines, own = _lines(exchange)
+        earlier = {part.rule.name: part for part in parts.values()}
+        forwards: dict[bytes | None, bytes] = {}
+        for index in batch:
+            parts[index] = part = NodePart(exchange, api, index, earlier)
+            part.prepare(lines, own, forwards)
+        begin = self._express.begin
+        steps = [step for part in gathering.begin() if (step := begin(part)) is not None]
+        if steps:
+            hub.loop.run_callback(self._start, steps)
+        return True
+
+    def go_on(self, gathering: Gathering, api: Api) -> None:
+        """Wait for what has been asked, and do what is left to do; raises what `answer` does."""
+        while True:
+            try:
+                gathering.wait()
+            finally:
+                gathering.leave()
+            decisive = gathering.decisive()
+            if decisive is not None:
+                self._pass_on(gathering.exchange, api, decisive, gathering.told())
+                return
+            if not self.ask(gathering, api):
+                break
+        self._finish(gathering.exchange, api, *self.whole(gathering, api))
+
+    def _start(self, steps: Iterable[Callable[[], None]]) -> None:
+        for step in steps:
+            self._runtime.start(step)
+
+    def whole(self, gathering: Gathering, api: Api) -> tuple[bytes, bytes]:
+        """Return head and body of what the parts make together; large ones let the loop have its turns."""
+        assert api.merge is not None
+        exchange = gathering.exchange
+        parts = gathering.in_order()
+        seen, texts = [part.seen for part in parts], [part.text for part in parts]
         has_all = gathering.has_all()
         is_complete = has_all or gathering.is_complete()
         lines = _HEADS[is_complete] + merged(seen, is_complete)
         if not has_all:
             lines += b"X-Gateway-Parts: %b\r\n" % gathering.told().encode("ascii")
-        rest = turns(self._runtime) if size > LARGE_BYTES else no_rest
+        rest = turns(self._runtime) if gathering.is_large() else no_rest
         body = api.merge.document(texts, rest)
         rest()
         head = answer_head(exchange, 200, lines)
         if api.cache is not None:
             head += exchange.fetch.whole(lines, body, has_all, most_s(seen))
-        self._finish(exchange, api, head, body)
+        return head, body
 
     def _pass_on(self, exchange: Exchange, api: Api, part: NodePart, told: str) -> None:
         """Answer with the failure of a part: the server's own answer as it came, else raise what went wrong."""

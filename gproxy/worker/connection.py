@@ -27,6 +27,7 @@ from gproxy.worker.link import RECV_BYTES, WOULD_BLOCK, ClientGone, Link, unsent
 
 if TYPE_CHECKING:
     from gproxy.worker.forwarded import Origin
+    from gproxy.worker.gathering import Gathering
     from gproxy.worker.pace import Pace
     from gproxy.worker.pause import Pause
     from gproxy.worker.runtime import Runtime
@@ -82,7 +83,7 @@ class Client(Link):
         self.lingers = 0
         self.place = 0
         self._pace: Pace | None = None
-        self.waits_for: Upstream | Pause | None = None
+        self.waits_for: Upstream | Pause | Gathering | None = None
         self.deadlines.set(self, monotonic() + runtime.head_s)
 
     def serve(self, exchange: Exchange | None = None, step: Callable[[], object] | None = None) -> None:

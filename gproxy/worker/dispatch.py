@@ -18,6 +18,7 @@ from gproxy.worker.mirrors import Mirrors
 from gproxy.worker.part_express import PartExpress
 from gproxy.worker.relay import ResponseBroken
 from gproxy.worker.series import Series
+from gproxy.worker.whole_express import WholeExpress
 
 if TYPE_CHECKING:
     from gproxy.core.backends import Server
@@ -45,7 +46,9 @@ class Dispatcher:
         self._carry = carrier.carry
         express = PartExpress(runtime, recorder, carrier, self.send)
         self.junctions = Junctions(recorder, Mirrors(runtime, recorder, express))
-        self._aggregate = Aggregator(runtime, express).answer
+        aggregator = Aggregator(runtime, express)
+        self._aggregate = aggregator.answer
+        self.wholes = WholeExpress(runtime, recorder, aggregator)
 
     def dispatch(self, exchange: Exchange, api: Api) -> None:
         """Have `exchange` answered by the API's node, or by all of them together.

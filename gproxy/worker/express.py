@@ -61,6 +61,7 @@ class Express:
         self._carrier = carrier
         self._dispatcher = dispatcher
         self._junctions = dispatcher.junctions
+        self._begin_whole = dispatcher.wholes.begin
         self._enter = enter
         self._known, self._final = carrier.answers.known, carrier.answers.final
         self._request_for = carrier.request_for
@@ -93,15 +94,19 @@ class Express:
             exchange.body = data[end + 4 :]
             exchange.received = fields.length
         exchange.values = found.values
-        node = found.target.express
+        api: Api = found.target
+        node = api.express
         if node is None:
-            self._recorder.begin()
-            client.go_on(exchange, partial(self._enter, exchange, found.target))
+            if api.has_express_wholes:
+                self._begin_whole(exchange, api)
+            else:
+                self._recorder.begin()
+                client.go_on(exchange, partial(self._enter, exchange, api))
             return True
         exchange.node = node
-        self._recorder.begin_in(exchange, found.target)
+        self._recorder.begin_in(exchange, api)
         try:
-            self._forward(exchange, found.target, node)
+            self._forward(exchange, api, node)
         except Exception as error:  # a refusal, a broken connection, or a fault of ours
             self.fail(exchange, error)
         return True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gproxy.core import json_text
 from gproxy.core.errors import BadUpstream
 from gproxy.core.json_check import no_rest
-from gproxy.core.merge import BODILESS, PartRule
+from gproxy.core.merge import BODILESS
 from gproxy.core.part_fields import part_fields
 from gproxy.core.part_head import PartHead, part_head
 from gproxy.core.part_text import part_text, uncoded
@@ -20,7 +20,7 @@ from gproxy.worker.turns import Turns
 if TYPE_CHECKING:
     from gproxy.core.json_check import Rest
     from gproxy.core.json_text import Text
-    from gproxy.core.node import Node
+    from gproxy.core.snapshot import Api
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.gathering import Gathering
     from gproxy.worker.runtime import Runtime
@@ -41,16 +41,18 @@ class NodePart(Part):
 
     __slots__ = ("came", "earlier", "gathering", "lines", "over_s", "place", "rule", "seen", "text")
 
-    def __init__(self, whole: Exchange, node: Node, rule: PartRule, earlier: Mapping[str, NodePart]) -> None:
+    def __init__(self, whole: Exchange, api: Api, place: int, earlier: Mapping[str, NodePart]) -> None:
+        assert api.merge is not None
+        node = api.nodes[place]
         super().__init__(whole, node, whole.client.runtime.part_bytes, whole.whole)
-        self.rule = rule
+        self.place = place
+        self.rule = rule = api.merge.parts[place]
         self.earlier = earlier
         self.came: bool | None = None
         self.text: Text = rule.stand_in
         self.lines = b""
         self.seen: PartHead | None = None
         self.gathering: Gathering | None = None
-        self.place: int
         self.over_s = 0.0
         self.attempts = 0
         if node.total_s:
