@@ -34,7 +34,6 @@ class PartRule:
     """
 
     name: str
-    key: bytes
     is_needed: bool
     has_default: bool
     stand_in: bytes
@@ -49,7 +48,6 @@ class PartRule:
         is_needed = on_failure == "fail" or (on_failure == "default" and not has_default)
         return cls(
             name=node["attr"],
-            key=quoted(node["attr"]) + b":",
             is_needed=is_needed if required is None else required,
             has_default=has_default,
             stand_in=json.dumps(node["default"], separators=(",", ":")).encode("ascii") if has_default else NULL,
@@ -61,13 +59,15 @@ class PartRule:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """How the nodes of an API make one answer. `parts` are their rules in the same order, `batches` their indexes."""
+    """How the nodes of an API make one answer. `parts` are their rules in the same order, `batches` their indexes.
+
+    `frame` is what stands around the texts of the parts, with a place for each; or for the one of all with `flatten`.
+    """
 
     parts: tuple[PartRule, ...]
     batches: tuple[tuple[int, ...], ...]
     flatten: bool
-    opening: bytes
-    closing: bytes
+    frame: tuple[bytes, ...]
 
     @classmethod
     def compiled(cls, nodes: Sequence[Document], merge: Document | None) -> Self | None:
@@ -75,13 +75,13 @@ class Merge:
         if not nodes or nodes[0]["attr"] is None:
             return None
         numbers = sorted({node["batch"] for node in nodes})
-        group = merge["group"] if merge else None
+        group, flatten = (merge["group"], merge["flatten"]) if merge else (None, False)
+        names = [] if flatten else [node["attr"] for node in nodes]
         return cls(
             parts=tuple(PartRule.compiled(node, merge["on_failure"] if merge else "fail") for node in nodes),
             batches=tuple(tuple(at for at, node in enumerate(nodes) if node["batch"] == number) for number in numbers),
-            flatten=bool(merge and merge["flatten"]),
-            opening=b"{%b:" % quoted(group) if group else b"",
-            closing=b"}" if group else b"",
+            flatten=flatten,
+            frame=_frame(b"{%b:" % quoted(group) if group else b"", names, b"}" if group else b""),
         )
 
     def earlier(self, index: int) -> list[str]:
@@ -118,16 +118,8 @@ class Merge:
 
     def document(self, texts: Sequence[Text], rest: Rest = no_rest) -> bytes:
         """Return the whole made of the JSON texts of the parts."""
-        found: list[Text] = [self.opening]
-        if self.flatten:
-            found.append(object_of(self._flat(texts, rest), rest))
-        else:
-            before = b"{"
-            for rule, text in zip(self.parts, texts, strict=True):
-                found += (before, rule.key, text)
-                before = b","
-            found.append(b"}")
-        found.append(self.closing)
+        found: list[Text] = list(self.frame)
+        found[1::2] = [object_of(self._flat(texts, rest), rest)] if self.flatten else texts
         return b"".join(found)
 
     def _flat(self, texts: Sequence[Text], rest: Rest) -> dict[str, Text]:
@@ -140,6 +132,16 @@ class Merge:
             else:
                 found[rule.name] = text
         return found
+
+
+def _frame(opening: bytes, names: Sequence[str], closing: bytes) -> tuple[bytes, ...]:
+    """Return what stands around values of these names in an object, or around one value without a name."""
+    if not names:
+        return opening, b"", closing
+    found = [b"", b""] * len(names)
+    found[::2] = [b",%b:" % quoted(name) for name in names]
+    found[0] = opening + b"{" + found[0][1:]
+    return *found, b"}" + closing
 
 
 class Told(NamedTuple):

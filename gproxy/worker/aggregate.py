@@ -1,7 +1,7 @@
 """Has the nodes of an API answered, the batches in order, and makes one answer of their parts.
 
-The story of the whole is parked while its parts are on their way. The first failure that decides the whole ends the
-other parts, and a client that leaves ends them all.
+While its parts are on their way, the story of the whole is parked, or has not begun (whole_express.py). The first failure
+that decides the whole ends the other parts, and a client that leaves ends them all.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gproxy.worker.respond import answer_head
 from gproxy.worker.tap import open_taps
 
 if TYPE_CHECKING:
+    from gproxy.core.json_check import Rest
     from gproxy.core.snapshot import Api
     from gproxy.worker.exchange import Exchange
     from gproxy.worker.part_express import PartExpress
@@ -86,14 +87,15 @@ class Aggregator:
                 return
             if not self.ask(gathering, api):
                 break
-        self._finish(gathering.exchange, api, *self.whole(gathering, api))
+        rest = turns(self._runtime) if gathering.is_large() else no_rest
+        self._finish(gathering.exchange, api, *self.whole(gathering, api, rest))
 
     def _start(self, steps: Iterable[Callable[[], None]]) -> None:
         for step in steps:
             self._runtime.start(step)
 
-    def whole(self, gathering: Gathering, api: Api) -> tuple[bytes, bytes]:
-        """Return head and body of what the parts make together; large ones let the loop have its turns."""
+    def whole(self, gathering: Gathering, api: Api, rest: Rest = no_rest) -> tuple[bytes, bytes]:
+        """Return head and body of what the parts make together."""
         assert api.merge is not None
         exchange = gathering.exchange
         parts = gathering.in_order()
@@ -103,7 +105,6 @@ class Aggregator:
         lines = _HEADS[is_complete] + merged(seen, is_complete)
         if not has_all:
             lines += b"X-Gateway-Parts: %b\r\n" % gathering.told().encode("ascii")
-        rest = turns(self._runtime) if gathering.is_large() else no_rest
         body = api.merge.document(texts, rest)
         rest()
         head = answer_head(exchange, 200, lines)
