@@ -1,7 +1,7 @@
 """Has the nodes of an API answered, the batches in order, and makes one answer of their parts.
 
-While its parts are on their way, the story of the whole is parked, or has not begun (whole_express.py). The first failure
-that decides the whole ends the other parts, and a client that leaves ends them all.
+While its parts are on their way, the story of the whole is parked, or has not begun yet (whole_express.py). The first
+failure that decides the whole ends the other parts, and a client that leaves ends them all.
 """
 
 from __future__ import annotations
