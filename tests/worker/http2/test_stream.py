@@ -304,7 +304,8 @@ def test_streams_that_wait_for_the_connection_take_turns(stage: Stage) -> None:
                     client.h2.increment_flow_control_window(10_000)
                     client.flush()
             taken = [len(client.bodies[number]) - at for number, at in zip(numbers, began, strict=True)]
-            assert taken == [50_000, 50_000]
+            assert sum(taken) == 100_000
+            assert min(taken) >= 40_000, "who comes to the end of a piece leaves the rest of its turn to the other"
 
 
 def test_a_body_that_stops_coming_is_too_late(tmp_path: Path) -> None:
