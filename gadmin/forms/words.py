@@ -38,7 +38,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "More": "timeouts",
     },
     "api": {
-        "API": "name status hosts methods path priority",
+        "API": "name path status priority hosts methods",
         "Where requests go": "nodes rewrite preserve_host merge",
         "Limits": "rate_limit max_concurrency queue timeouts retry circuit_breaker",
         "Who may call": "access auth cors validation",
@@ -67,7 +67,12 @@ _LABELS: Final = {
     "consumer_header": "Header field that tells the server who it is",
     "cors": "CORS",
     "enum": "One of",
+    "expires_at": "Expires",
     "expose": "Fields that pages may read",
+    "failure_percent": "Failed requests",
+    "failure_statuses": "Failure statuses",
+    "half_open_percent": "Let through when half-open",
+    "half_open_successes": "Successes to close",
     "in": "Where in the request",
     "jwks_file": "Key set, file",
     "jwks_url": "Key set, URL",
@@ -75,14 +80,25 @@ _LABELS: Final = {
     "max_qps": "Requests per second, at most",
     "max_connections": "Requests in flight, at most",
     "max_concurrency": "Requests in flight, at most",
+    "load_balance": "Load balancing",
+    "max_body_bytes": "Largest body",
+    "max_ejected_percent": "Ejected servers, at most",
+    "max_open_s": "Open for, at most",
+    "min_requests": "Minimum requests",
     "mock": "Answer without a server",
     "on_failure": "When a part fails",
+    "open_s": "Open for",
     "per_s": "Per",
+    "percent": "Share",
     "preserve_host": "Keep the caller's Host",
     "report": "Tell clients how many attempts there were",
     "select": "Only these fields",
     "sha256": "SHA-256 of the key",
+    "share": "Shared within",
+    "slow_percent": "Slow requests",
+    "slow_s": "Slow from",
     "tls": "TLS",
+    "url_pattern": "URL pattern",
 }
 _UNITS: Final = {"_ms": "ms", "_s": "s", "_percent": "%", "_bytes": "bytes"}
 
@@ -147,6 +163,28 @@ _HINTS: Final = {
     "api.access_log.percent": "The share of its requests that have a line.",
     "api.access_log.errors": "A line all the same for what fails.",
     "api.tags": "One per line.",
+    "cluster.url_pattern": "Shorthand: requests with this path go to the cluster without an API.",
+    "routing.when": "A request matches if all of the first hold, or one of the second. Without any, all do.",
+}
+
+#: The same in every kind: the end of the path, two names at most -> what a user should know.
+_HINTS_ANYWHERE: Final = {
+    "circuit_breaker": "Stops sending requests to what keeps failing, and lets a few through later to see whether it "
+    "has recovered. At least one of its rules must be on. A server's own replaces that of its cluster as a whole.",
+    "circuit_breaker.consecutive_failures": "Opens after so many in a row; 0: off",
+    "circuit_breaker.failure_percent": "Opens from this share of the window on; 0: off",
+    "circuit_breaker.min_requests": "Fewer in the window do not open it by their share.",
+    "circuit_breaker.window_s": "Over which shares are counted.",
+    "circuit_breaker.slow_s": "Requests that take longer are slow; 0: off",
+    "circuit_breaker.slow_percent": "Opens from this share of slow ones on; 0: off",
+    "circuit_breaker.open_s": "Before it is half-open; doubles each time it opens again.",
+    "circuit_breaker.max_open_s": "Where the doubling ends.",
+    "circuit_breaker.half_open_percent": "The share of requests that probe the server.",
+    "circuit_breaker.half_open_successes": "Probes in a row that must succeed.",
+    "circuit_breaker.failure_statuses": "500-599, 429: statuses that count as failures.",
+    "circuit_breaker.max_ejected_percent": "Of a cluster; beyond it, all are used. 0: never refuses, only reports.",
+    "circuit_breaker.share": "cluster: opens on all nodes when quorum of them have opened it.",
+    "circuit_breaker.quorum": "Nodes that must agree, when shared within the cluster.",
 }
 
 
@@ -185,6 +223,16 @@ def label(name: str) -> str:
     return name.removesuffix(suffix).replace("_", " ").capitalize() or name
 
 
+def trail(path: str) -> str:
+    """Return what a field is called with all that it is in: `nodes[1].timeout_s` is "Nodes 2 > Timeout"."""
+    return " > ".join(_step(step) for step in path.split("."))
+
+
+def _step(step: str) -> str:
+    name, _, number = step.rstrip("]").partition("[")
+    return f"{label(name)} {int(number) + 1}" if number.isdigit() else label(name)
+
+
 def unit(name: str) -> str:
     """Return the unit of a field, "" when it has none."""
     if name == "percent":
@@ -192,9 +240,17 @@ def unit(name: str) -> str:
     return next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), "")
 
 
+def figure(name: str, value: object) -> str:
+    """Return a figure of an event with its name and unit: `took_ms` 4 is "took 4 ms"."""
+    unit_of = unit(name)
+    said = next((name.removesuffix(suffix) for suffix in _UNITS if name.endswith(suffix)), name).replace("_", " ")
+    return f"{said} {value} {unit_of}".strip()
+
+
 def hint(kind: str, path: str, field: Field) -> str:
     """Return the explanation below an input."""
-    said = _HINTS.get(f"{kind}.{re.sub(ROW, '[]', path)}", "")
+    plain = re.sub(ROW, "[]", path)
+    said = _HINTS.get(f"{kind}.{plain}") or _HINTS_ANYWHERE.get(".".join(plain.split(".")[-2:]), "")
     if said or field.widget in (Widget.PART, Widget.OPTION):
         return said or field.doc.replace("`", "").replace("\n", " ")
     return ", ".join(_bounds(field))

@@ -1,5 +1,6 @@
 """The pages of servers: besides the common ones, how a server is on each node and why."""
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,18 +13,36 @@ from gadmin.api.nodes import health_of, told_by_nodes
 from gadmin.configuration.editor import Signature
 from gadmin.pages.happenings import happenings
 from gadmin.pages.object_pages import object_pages
+from gadmin.pages.troubles import unhealthy
 from gadmin.security.guard import identity, needs
 from gadmin.services import services
-from gproxy.store.base import Conflict, Stored
+from gproxy.store.base import Conflict, Entry, Stored
 from gproxy.store.edit import Rejected
 
 #: What a server is after its status was set.
 WORDS: Final = {"up": "up", "drain": "draining", "down": "down"}
+#: The changes of a server among which the one of its status is looked for.
+_LOOKED_BACK: Final = 50
 
 
 def _more(stored: Stored) -> Mapping[str, Any]:
-    """Return the last conversations of its health checks, and what has happened to it."""
-    return {"health": health_of(stored.name), **happenings("server", stored.name)}
+    """Return the last conversations of its health checks, what has happened to it, and what is wrong with it now."""
+    health, told = health_of(stored.name), happenings("server", stored.name)
+    troubles = unhealthy(health, time.time()) + told["troubles"]
+    return {**told, "health": health, "troubles": troubles, "set_by": _status_set_by(stored)}
+
+
+def _status_set_by(stored: Stored) -> Entry | None:
+    """Return the change that gave a server the status that it has, if that is not "up" and not too long ago."""
+    status = stored.document.get("status", "up")
+    if status == "up":
+        return None
+    for entry in services().editor.history("server", stored.name, _LOOKED_BACK):
+        for change in entry.changes:
+            is_ours = (change.kind, change.name) == ("server", stored.name)
+            if is_ours and (change.before or {}).get("status", "up") != status:
+                return entry
+    return None
 
 
 blueprint: Final = object_pages("server", _more)

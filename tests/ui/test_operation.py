@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.harness.echo import EchoBackend
 from tests.ui.conftest import Place, serious
@@ -69,6 +69,46 @@ def test_a_server_is_checked_now_and_a_node_drains(page: Page, shoot: Shoot, pla
     page.get_by_role("button", name="Take traffic again").click()
     expect(page.locator("[data-drained]")).to_be_hidden()
     expect(page.locator('[data-fact="ready"]')).to_have_text("yes")
+
+
+def test_a_server_that_is_down_says_so_in_the_first_line(page: Page, shoot: Shoot, place: Place) -> None:
+    check = {"interval_s": 0.2, "timeout_s": 1, "fall": 1}
+    place.put("servers", "d1", {"address": "127.0.0.1:1", "health_check": check})
+    page.goto("/servers/d1")
+    troubles = page.locator("#troubles")
+    expect(troubles).to_contain_text("Down on ")
+    expect(troubles).to_contain_text("refused")
+    expect(troubles).to_contain_text("noticed by the health check")
+    assert serious(page, None) == []
+    page.reload()
+    shoot(page, "server-down")
+    page.goto("/servers/")
+    row = page.locator('tr[data-name="d1"]')
+    expect(row.locator("[data-states]")).to_have_text("down")
+    shoot(page, "servers-down")
+    page.goto("/")
+    expect(page.locator("#attention")).to_contain_text("d1")
+    shoot(page, "overview-down")
+    place.delete("servers", "d1")
+
+
+def test_a_form_that_is_refused_says_what_and_where(signed_in: BrowserContext, shoot: Shoot) -> None:
+    page = signed_in.new_page()  # the browser complains about each page that comes with 422
+    page.goto("/servers/+new")
+    fill(page, "address", "nowhere")
+    fill(page, "weight", "lots")
+    page.get_by_label("Circuit breaker").check()
+    fill(page, "circuit_breaker.max_open_s", "-1")
+    page.get_by_role("button", name="Save", exact=True).last.click()
+    summary = page.get_by_role("alert")
+    expect(summary).to_contain_text("Nothing was saved: 3 to correct")
+    link = summary.get_by_role("link", name="Address")
+    expect(link).to_be_visible()
+    assert serious(page, None) == []
+    shoot(page, "form-refused")
+    link.click()
+    expect(page.locator("#address")).to_be_focused()
+    page.close()
 
 
 def fill(page: Page, field: str, text: str) -> None:

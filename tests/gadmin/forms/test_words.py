@@ -18,10 +18,10 @@ def test_every_field_is_in_exactly_one_section(kind: str) -> None:
     [
         ("interval_s", "Interval", "s"),
         ("backoff_ms", "Backoff", "ms"),
-        ("failure_percent", "Failure", "%"),
-        ("percent", "Percent", "%"),
+        ("failure_percent", "Failed requests", "%"),
+        ("percent", "Share", "%"),
         ("tls", "TLS", ""),
-        ("load_balance", "Load balance", ""),
+        ("hash_on", "Hash on", ""),
     ],
 )
 def test_labels_and_units_come_from_names(name: str, label: str, unit: str) -> None:
@@ -34,6 +34,35 @@ def test_hints_are_those_of_the_table_or_of_the_model() -> None:
     assert "asks a server" in words.hint("server", "health_check", fields["health_check"])
     rise = next(field for field in fields["health_check"].part if field.name == "rise")
     assert words.hint("server", "health_check.rise", rise) == "1 to 1000"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_two_fields_of_a_part_have_the_same_label(kind: str) -> None:
+    def walk(fields: tuple[Field, ...]) -> None:
+        labels = [words.label(field.name) for field in fields]
+        assert len(labels) == len(set(labels)), labels
+        for field in fields:
+            walk(field.part)
+
+    walk(spec(kind))
+
+
+def test_a_part_that_many_have_is_explained_everywhere() -> None:
+    for kind in ("server", "cluster", "api"):
+        breaker = next(field for field in spec(kind) if field.name == "circuit_breaker")
+        assert all(words.hint(kind, f"circuit_breaker.{field.name}", field) for field in breaker.part)
+        names = {f"circuit_breaker.{field.name}" for field in breaker.part}
+        assert set(words._HINTS_ANYWHERE) == {"circuit_breaker", *names}
+
+
+def test_a_field_is_named_with_what_it_is_in() -> None:
+    assert words.trail("address") == "Address"
+    assert words.trail("nodes[1].retry.backoff_ms") == "Nodes 2 > Retry > Backoff"
+
+
+def test_figures_have_units() -> None:
+    assert words.figure("took_ms", 4) == "took 4 ms"
+    assert words.figure("results_in_a_row", 2) == "results in a row 2"
 
 
 def test_hints_of_rows_are_those_of_all_rows() -> None:

@@ -98,7 +98,7 @@ def test_two_editors_see_both_versions(editor: Visitor, services: Services) -> N
     editor.call("PUT", "/servers/u2", {"address": "10.0.0.2:80", "weight": 5})
     answer = editor.post("/servers/u2/edit", {**fields, "weight": "9"})
     assert answer.status_code == 409
-    assert "Somebody else was faster" in answer.text
+    assert "Somebody else saved it first" in answer.text
     assert "weight: 5 -&gt; 9" in answer.text
     assert inputs(answer.text)["weight"] == "9"
     again = editor.post("/servers/u2/edit", inputs(answer.text))

@@ -10,6 +10,9 @@ def test_a_server_shows_its_last_conversation_on_each_node(viewer: Visitor, edit
     assert "GET /up HTTP/1.1" in page
     assert "503 &lt;b&gt;" in page, "what a server said is never run"
     assert "unexpected status" in page
+    first = page.split('id="troubles"')[1].split("</ul>")[0]
+    assert "<strong>Down</strong> on" in first
+    assert "noticed by the health check" in first
 
 
 def test_the_list_names_the_clusters_of_a_server(viewer: Visitor, editor: Visitor) -> None:
@@ -22,6 +25,8 @@ def test_a_server_drains_at_the_press_of_a_button(editor: Visitor, services: Ser
     page = editor.post("/servers/d1/status", {"status": "drain"}, follow_redirects=True).text
     assert "d1 is draining now." in page
     assert "gets no new ones" in page
+    assert "Set by a-editor, " in page
+    assert ": status drain." in page
     stored = services.configuration.get("server", "d1")
     assert stored is not None
     assert stored.document == {"name": "d1", "address": "a:1", "weight": 3, "status": "drain"}

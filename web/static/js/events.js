@@ -1,5 +1,6 @@
 // New events come to the top of the list by themselves.
 import { ask } from "./api.js";
+import { figure } from "./numbers.js";
 import { showTimes } from "./times.js";
 
 const EVERY_MS = 2000;
@@ -43,6 +44,7 @@ function rowOf(event) {
   const row = document.createElement("tr");
   const time = element("time", "", "now");
   time.dateTime = new Date(event.time_ms).toISOString();
+  time.dataset.exact = "";
   cell(row, "nowrap", time);
   cell(row, "breaks", event.node);
   cell(row, "", event.kind);
@@ -53,7 +55,7 @@ function rowOf(event) {
   } else cell(row, "breaks", `${event.object} ${event.name}`);
   const chip = element("span", `chip ${STATES[event.to] ?? ""}`, event.to.replace("_", " "));
   cell(row, "nowrap", ...(event.to ? [`${event.from.replace("_", " ")} → `, chip] : []));
-  const figures = Object.entries(event.figures).map(([key, value]) => `${key.replaceAll("_", " ")} ${value}`);
+  const figures = Object.entries(event.figures).map(([key, value]) => figure(key, value));
   cell(row, "breaks", `${event.cause.replaceAll("_", " ")} `, element("small", "", figures.join(", ")));
   showTimes(row);
   return row;

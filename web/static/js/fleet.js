@@ -7,6 +7,8 @@ import { ms, percent, put, rate } from "./numbers.js";
 
 const EVERY_MS = 1000;
 const SECONDS = 600;
+/** Objects that are listed as not well. */
+const MOST_SHOWN = 20;
 const listeners = [];
 let history = null;
 
@@ -19,6 +21,7 @@ export function watchFleet() {
   onFleet(showState);
   onFleet(showTiles);
   onFleet(showTables);
+  onFleet(showAttention);
   for (const element of document.querySelectorAll("[data-chart]")) onFleet(lineChart(element, element.dataset.chart));
   turn();
 }
@@ -116,7 +119,36 @@ function showTables(fleet) {
   }
 }
 
+/** List what is not well, on the first page. */
+function showAttention(fleet) {
+  const card = document.getElementById("attention");
+  if (!card) return;
+  const found = ["servers", "apis"].flatMap((plural) =>
+    (fleet[plural] ?? []).filter((one) => Object.keys({ ...one.circuits, ...one.health }).some((state) => STATES[state])).map((one) => ({ plural, one })),
+  );
+  const mark = JSON.stringify(found.map(({ plural, one }) => [plural, one.name, one.circuits, one.health]));
+  if (card.dataset.shown === mark) return;
+  card.dataset.shown = mark;
+  card.hidden = found.length === 0;
+  card.querySelector("ul").replaceChildren(...found.slice(0, MOST_SHOWN).map(({ plural, one }) => attention(plural, one)));
+}
+
+function attention(plural, one) {
+  const item = document.createElement("li");
+  const states = document.createElement("span");
+  const link = document.createElement("a");
+  states.className = "row";
+  showStates(states, one);
+  link.href = `/${plural}/${encodeURIComponent(one.name)}`;
+  link.textContent = `${plural === "apis" ? "API" : "Server"} ${one.name}`;
+  item.append(states, link);
+  return item;
+}
+
 const STATES = { open: "bad", half_open: "warn", down: "bad", flapping: "warn" };
+
+/** What elements say while nothing is wrong. */
+const healthy = new WeakMap();
 
 /** Show as chips what is wrong with an object: circuits and health checks that are not well. */
 export function showStates(element, one) {
@@ -128,11 +160,13 @@ export function showStates(element, one) {
   const mark = found.join();
   if (element.dataset.shown === mark) return;
   element.dataset.shown = mark;
+  if (!healthy.has(element)) healthy.set(element, [...element.childNodes]);
+  if (!found.length) return element.replaceChildren(...healthy.get(element));
   element.replaceChildren(
     ...found.map(([state, nodes]) => {
       const chip = document.createElement("span");
       chip.className = `chip ${STATES[state]}`;
-      chip.textContent = state.replace("_", " ") + (nodes > 1 ? ` on ${nodes} nodes` : "");
+      chip.textContent = state.replace("_", "-") + (nodes > 1 ? ` on ${nodes} nodes` : "");
       return chip;
     }),
   );

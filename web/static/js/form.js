@@ -25,9 +25,22 @@ export function enhanceForm(form) {
   });
   addHelps(form);
   watchPreview(form);
+  for (const link of document.querySelectorAll("a[data-goes-to]")) link.addEventListener("click", (event) => goTo(form, event));
   form.addEventListener("focusin", (event) => suggest(event.target));
   form.addEventListener("submit", () => (isChanged = false));
   addEventListener("beforeunload", (event) => isChanged && event.preventDefault());
+}
+
+/** Put the cursor where a problem is, whatever is folded around it. */
+function goTo(form, event) {
+  const name = event.target.dataset.goesTo;
+  const at = document.getElementById(name) ?? form.querySelector(`[data-problem="${CSS.escape(name)}"]`); // a row has no input of its own
+  if (!at) return;
+  event.preventDefault();
+  for (let part = at.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+  const input = at.matches("fieldset") ? at.querySelector("input, select, textarea, button") : at;
+  input?.focus({ preventScroll: true });
+  at.scrollIntoView({ block: "center" });
 }
 
 /** What makes inputs easier; again whenever the form was replaced. */

@@ -4,7 +4,7 @@ import { watchFleet } from "./fleet.js";
 import { enhanceForm } from "./form.js";
 import { watchMonitor } from "./monitor.js";
 import { watchProxies } from "./proxies.js";
-import { showTimes } from "./times.js";
+import { keepTimes } from "./times.js";
 
 const theme = document.getElementById("theme");
 theme?.addEventListener("click", () => {
@@ -15,7 +15,16 @@ theme?.addEventListener("click", () => {
   dispatchEvent(new Event("theme"));
 });
 
-showTimes(document);
+keepTimes();
+// What cannot be undone is asked about first.
+for (const risky of document.querySelectorAll("form[data-confirm]")) {
+  risky.addEventListener("submit", (event) => confirm(risky.dataset.confirm) || event.preventDefault());
+}
+
+// On a phone the navigation is one line to be pushed to and fro: the present page is in sight.
+const nav = document.querySelector(".sidebar nav");
+const here = nav?.querySelector("[aria-current]");
+if (here) new ResizeObserver(() => (nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2)).observe(nav);
 const form = document.getElementById("object-form");
 if (form) enhanceForm(form);
 const events = document.getElementById("events");

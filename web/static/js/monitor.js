@@ -4,6 +4,7 @@ import { lineChart } from "./chart.js";
 import { onFleet, showStates } from "./fleet.js";
 import { heatMap } from "./heat.js";
 import { ms, put, rate } from "./numbers.js";
+import { showTimes } from "./times.js";
 
 const EVERY_MS = 2000;
 const MOST_ROWS = 200;
@@ -29,6 +30,7 @@ export function watchMonitor(element) {
         for (const chart of charts) chart(told, told.history);
         showPerNode(element.querySelector("#per-node"), told.nodes);
         showStates(element.querySelector("[data-states-of]"), told.merged ?? null);
+        showTroubles(told.merged ?? {});
       } catch (error) {
         put(document.getElementById("fleet-state"), `No figures: ${error.message}`);
       }
@@ -36,6 +38,22 @@ export function watchMonitor(element) {
     setTimeout(turn, EVERY_MS);
   };
   turn();
+}
+
+let shown = "";
+
+/** When an object gets worse or better, let the page say anew what is wrong with it. */
+async function showTroubles({ circuits, health }) {
+  const place = document.getElementById("troubles");
+  const now = JSON.stringify([circuits?.open, circuits?.half_open, health?.down]);
+  const isSame = shown ? shown === now : /\d/.test(now) === place?.children.length > 0;
+  shown = now;
+  if (!place || isSame) return;
+  const response = await fetch(location.href);
+  if (!response.ok) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("troubles");
+  if (fresh) place.replaceChildren(...fresh.children);
+  showTimes(place);
 }
 
 /** Keep the moments of circuits, health and configuration that charts mark. */
@@ -108,6 +126,7 @@ function makeRow(name, address) {
   for (let index = 0; index < 7; index += 1) {
     const cell = document.createElement("td");
     if (index < 6) cell.className = "number";
+    else cell.textContent = "–";
     row.append(cell);
   }
   return row;
