@@ -1,16 +1,18 @@
 // Line charts over the last ten minutes, drawn by uPlot in the colours of the design.
 //   lineChart(element, "requests") returns a listener for onFleet; SETS says which columns a chart shows.
 import uPlot from "../vendor/uplot.js";
-import { ms, rate } from "./numbers.js";
+import { bytes, ms, rate } from "./numbers.js";
 
 /** Chart -> its series: label, column of the history, colour. */
 const SETS = {
   requests: { unit: "/s", show: rate, series: [["Requests", "requests", "--series-1"], ["Errors", "errors", "--series-4"], ["Rejected", "rejected", "--series-3"]] },
-  latency: { unit: "ms", show: ms, series: [["p50", "p50_ms", "--series-2"], ["p95", "p95_ms", "--series-1"], ["p99", "p99_ms", "--series-5"]] },
+  latency: { unit: " ms", show: ms, ticks: (value) => Number(value.toFixed(2)).toLocaleString(), series: [["p50", "p50_ms", "--series-2"], ["p95", "p95_ms", "--series-1"], ["p99", "p99_ms", "--series-5"]] },
   active: { unit: "", show: rate, series: [["In flight", "active", "--series-2"]] },
-  bytes: { unit: "B/s", show: rate, series: [["In", "bytes_in", "--series-2"], ["Out", "bytes_out", "--series-1"]] },
+  bytes: { unit: "/s", show: bytes, series: [["In", "bytes_in", "--series-2"], ["Out", "bytes_out", "--series-1"]] },
 };
 const HEIGHT = 190;
+/** The reader's clock, with its zone. */
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" });
 
 const colours = new Map();
 addEventListener("theme", () => colours.clear());
@@ -87,11 +89,11 @@ export function lineChart(element, name, marks = []) {
         scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high * 1.1, name === "latency" ? 1 : 5)] } },
         axes: [
           { ...axis, space: 80, size: 32, values: [[60, "{HH}:{mm}", null, null, null, null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]] },
-          { ...axis, size: 52, values: (_, ticks) => ticks.map((value) => set.show(value)) },
+          { ...axis, size: 52, values: (_, ticks) => ticks.map((value) => String(set.ticks ? set.ticks(value) : set.show(value))) },
         ],
-        hooks: { draw: [(drawn) => drawMarks(drawn, marks)] },
+        hooks: { draw: [(drawn) => drawMarks(drawn, marks)], setCursor: [(moved) => moved.cursor.left < 0 && latest && showLatest(moved)] },
         series: [
-          { label: "Time", value: "{HH}:{mm}:{ss}" },
+          { label: "Time", value: (_, at) => (at === null ? "" : clock.format(new Date(at * 1000))) },
           ...set.series.map(([label, , stroke], index) => ({
             label,
             stroke: colour(stroke),
@@ -99,7 +101,7 @@ export function lineChart(element, name, marks = []) {
             fill: index === 0 && name !== "latency" ? faint(colour(stroke)) : undefined,
             points: { show: true, size: 3, filter: lonely },
             spanGaps: false,
-            value: (_, value) => (value === null || value === undefined ? "–" : `${set.show(value)} ${set.unit}`),
+            value: (_, value) => (value === null || value === undefined ? "–" : `${set.show(value)}${set.unit}`),
           })),
         ],
       },
@@ -108,15 +110,27 @@ export function lineChart(element, name, marks = []) {
     );
   }
 
+  /** Say in the legend what is newest, while nobody points at anything else. */
+  function showLatest(shown = plot) {
+    if (shown.cursor.left >= 0) return;
+    const last = latest[0].findLastIndex((_, index) => latest.slice(1).some((column) => column[index] !== null));
+    shown.setLegend({ idx: last < 0 ? latest[0].length - 1 : last }, false);
+  }
+
   function draw(history) {
     const data = [history.requests.map((_, index) => history.end - history.requests.length + 1 + index)];
     for (const [, column] of set.series) data.push(history[column]);
     if (plot) plot.setData(data);
     else build(data);
     latest = data;
+    showLatest();
   }
 
   new ResizeObserver(() => plot && plot.width !== element.clientWidth && plot.setSize({ width: element.clientWidth, height: HEIGHT })).observe(element);
-  addEventListener("theme", () => latest && build(latest));
+  addEventListener("theme", () => {
+    if (!latest) return;
+    build(latest);
+    showLatest();
+  });
   return (_, history) => history && draw(history);
 }

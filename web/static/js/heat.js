@@ -1,7 +1,7 @@
 // A heat map of the times of requests: seconds from left to right, half octaves of time from bottom to top.
 import { colour } from "./chart.js";
 
-const LABELS = [1, 10, 100, 1000, 10_000];
+const LABELS = [0.1, 1, 10, 100, 1000, 10_000];
 const LEFT = 52;
 const BOTTOM = 20;
 
@@ -46,6 +46,11 @@ export function heatMap(canvas) {
     });
     paint.globalAlpha = 1;
     paint.fillStyle = colour("--muted");
+    if (!latest.heat.some((column) => column.length)) {
+      paint.font = "14px system-ui, sans-serif";
+      paint.textAlign = "center";
+      paint.fillText("No requests in the last 10 minutes", width / 2, height / 2);
+    }
     paint.font = "12px system-ui, sans-serif";
     paint.textAlign = "right";
     for (const label of LABELS) {
