@@ -90,10 +90,10 @@ def signed_in(place: Place, browser: Browser) -> Iterator[BrowserContext]:
     page.get_by_label("Name").fill("admin")
     page.get_by_label("Password").fill(place.admin.password)
     page.get_by_role("button", name="Log in").click()
-    page.get_by_label("Present password").fill(place.admin.password)
+    page.get_by_label("Current password").fill(place.admin.password)
     page.get_by_label("New password", exact=True).fill(PASSWORD)
     page.get_by_label("New password again").fill(PASSWORD)
-    page.get_by_role("button", name="Change it").click()
+    page.get_by_role("button", name="Change password").click()
     page.get_by_role("heading", name="Overview").wait_for()
     page.close()
     yield context

@@ -46,10 +46,10 @@ def log_in(page: Page, admin: Admin) -> None:
     page.get_by_label("Name").fill("admin")
     page.get_by_label("Password").fill(admin.password)
     page.get_by_role("button", name="Log in").click()
-    page.get_by_label("Present password").fill(admin.password)
+    page.get_by_label("Current password").fill(admin.password)
     for label in ("New password", "New password again"):
         page.get_by_label(label, exact=True).fill("a password of my own")
-    page.get_by_role("button", name="Change it").click()
+    page.get_by_role("button", name="Change password").click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
@@ -115,10 +115,10 @@ def break_it(page: Page, other: ScriptedBackend, shoot: Shoot) -> None:
 def go_back(page: Page, shoot: Shoot) -> None:
     page.goto("/history/")
     expect(page.get_by_text("the first API")).to_be_visible()
-    page.get_by_role("row").filter(has_text="+ cluster shop").get_by_role("link", name="Go back to this").click()
+    page.get_by_role("row").filter(has_text="+ cluster shop").get_by_role("link", name="Roll back to this").click()
     expect(page.get_by_text("- api all")).to_be_visible()
     shoot(page, "story-rollback")
-    page.get_by_role("button", name=re.compile("Go back to revision")).click()
+    page.get_by_role("button", name=re.compile("Roll back to revision")).click()
     expect(page.get_by_role("status").first).to_contain_text("1 removed")
 
 

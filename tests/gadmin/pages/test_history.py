@@ -16,7 +16,7 @@ def test_the_list_says_who_changed_what_and_why(viewer: Visitor) -> None:
     assert "first" in page
     assert "+ server u1" in page
     assert "~ server u1" in page
-    assert "Go back" not in page
+    assert "Roll back" not in page
     assert "cluster c" not in viewer.get("/history/?kind=server").text
     assert viewer.get("/history/?kind=dog&count=x").status_code == 200
     assert "Show more" in viewer.get("/history/?count=2").text
