@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.harness.load import Load
-from tests.ui.conftest import Place, serious
+from tests.ui.conftest import SIZES, Place, serious
 
 Shoot = Callable[[Page, str], None]
 
@@ -57,6 +57,9 @@ def test_every_page(page: Page, shoot: Shoot, path: str, name: str) -> None:
     page.emulate_media(color_scheme="dark")
     assert serious(page, {"runOnly": ["color-contrast"]}) == []
     shoot(page, name)
+    width, height = SIZES["phone"]
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")  # charts need a moment to shrink
 
 
 def test_the_login_page(place: Place, page: Page, shoot: Shoot) -> None:
