@@ -147,7 +147,8 @@ def _is_group(name: str, names: Sequence[str]) -> bool:
 def collect(lists: Any) -> tuple[dict[str, dict[str, Document]], list[Problem]]:
     """Turn lists (of a file or a request) into objects, for the kinds that are listed.
 
-    Only the frame is checked here: known lists of objects, each with a name of its own.
+    What is checked here is the frame: known lists of objects, each with a name of its own. When that is wrong, the
+    problems that objects have in themselves are reported as well.
     """
     if not isinstance(lists, Mapping):
         wanted = ", ".join(PLURALS.values())
@@ -162,6 +163,10 @@ def collect(lists: Any) -> tuple[dict[str, dict[str, Document]], list[Problem]]:
             problems.append(Problem(key, f"must be a list, not {shown(items)}"))
         else:
             objects[kinds[key]] = _named(kinds[key], items, problems)
+    if problems:
+        for kind, documents in objects.items():
+            for name, document in documents.items():
+                _entity(kind, name, document, problems)
     return objects, problems
 
 

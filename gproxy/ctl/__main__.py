@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Rejected as error:
         count = len(error.problems)
         summary = f"refused, nothing was written: {count} problem{'s' if count > 1 else ''}"
-        return _fail(WRONG, *map(str, error.problems), summary)
+        return _fail(WRONG, *map(str, error.problems), *getattr(error, "__notes__", ()), summary)
     except SettingsError as error:
         return _fail(WRONG, *error.problems)
     except (FileError, BadStoreUrl, BadAddress) as error:

@@ -25,7 +25,9 @@ from gproxy.store.salvage import merged, salvage
 
 def apply(arguments: argparse.Namespace, admin: Admin) -> None:
     """Make the store equal to the file for the kinds that it lists."""
-    _change(arguments, admin, "POST", "/apply", body=_checked(files.read(arguments.file)))
+    lists = _checked(files.read(arguments.file))
+    with commands.telling_unlisted([kind for kind, plural in PLURALS.items() if plural in lists]):
+        _change(arguments, admin, "POST", "/apply", body=lists)
 
 
 def put(arguments: argparse.Namespace, admin: Admin) -> None:

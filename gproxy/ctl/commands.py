@@ -5,9 +5,10 @@ into a line and an exit code.
 """
 
 import argparse
+import contextlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gproxy.core.change import Change, Objects, described, summary
@@ -35,11 +36,29 @@ def apply(arguments: argparse.Namespace, url: str) -> None:
     def wish(state: State) -> Objects:
         return {**state.documents(), **objects}
 
-    if arguments.dry_run:
-        foretell(state_of(arguments, url), wish)
-        return
-    with open_store(url, create=True, access=arguments.access) as store:
-        carry_out(store, wish, arguments, arguments.comment)
+    with telling_unlisted(objects):
+        if arguments.dry_run:
+            foretell(state_of(arguments, url), wish)
+            return
+        with open_store(url, create=True, access=arguments.access) as store:
+            carry_out(store, wish, arguments, arguments.comment)
+
+
+@contextlib.contextmanager
+def telling_unlisted(listed: Container[str]) -> Iterator[None]:
+    """Add a note to Rejected when objects of the store have problems whose kind the file does not list."""
+    try:
+        yield
+    except Rejected as error:
+        roots = {problem.path.partition("[")[0] for problem in error.problems}
+        kept = [PLURALS[kind] for kind in KINDS if kind not in listed and PLURALS[kind] in roots]
+        if kept:
+            removing = " ".join(f"`{plural}: []`" for plural in kept)
+            error.add_note(
+                f"the file does not list {' and '.join(kept)}, so those in the store stay: "
+                f"list them as well, or remove them all with {removing}"
+            )
+        raise
 
 
 def put(arguments: argparse.Namespace, url: str) -> None:
