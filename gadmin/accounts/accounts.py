@@ -120,17 +120,28 @@ class Accounts:
 
     def by_token(self, text: str) -> Identity | None:
         """Return who has this token, None when there is no such token any more."""
-        prefix, _, rest = text.partition("_")
-        name, _, secret = rest.partition("_")
-        token = self.directory.tokens.get(name)
-        if prefix != _TOKEN_PREFIX or token is None or not secrets.compare_digest(token.secret, _hash(secret)):
-            return None
-        if token.expires_s and token.expires_s < self._clock():
+        token = self._token(text)
+        if token is None or self._has_expired(token):
             return None
         user = self.directory.users.get(token.user)
         if user is None or user.is_disabled:
             return None
-        return Identity(user, min(user.rank, Role.of(token.role)), name, is_token=True)
+        return Identity(user, min(user.rank, Role.of(token.role)), _token_name(text), is_token=True)
+
+    def expired_token(self, text: str) -> Token | None:
+        """Return the token of this text if the only thing wrong with it is its age."""
+        token = self._token(text)
+        return token if token is not None and self._has_expired(token) else None
+
+    def _token(self, text: str) -> Token | None:
+        prefix, _, rest = text.partition("_")
+        token = self.directory.tokens.get(_token_name(text))
+        if prefix != _TOKEN_PREFIX or token is None:
+            return None
+        return token if secrets.compare_digest(token.secret, _hash(rest.partition("_")[2])) else None
+
+    def _has_expired(self, token: Token) -> bool:
+        return bool(token.expires_s) and token.expires_s < self._clock()
 
     def log_out(self, identity: Identity) -> None:
         """End a session."""
@@ -271,6 +282,11 @@ def _keep_an_admin(directory: Directory, name: str, changed: User | None) -> Non
 
 def _endings(directory: Directory, name: str) -> list[Write]:
     return [Write(SESSION, key, None) for key in directory.sessions_of(name)]
+
+
+def _token_name(text: str) -> str:
+    """Return the name in the text of a token: prefix_name_secret."""
+    return text.partition("_")[2].partition("_")[0]
 
 
 def _hash(secret: str) -> str:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Response, jsonify, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from gadmin.accounts.accounts import AccountError
 from gadmin.accounts.passwords import Busy
@@ -73,6 +73,8 @@ def failure(error: Exception) -> Failure:
         return Failure(503, "busy", "Too many passwords are being checked; try again.")
     if isinstance(error, HTTPException):
         status = error.code or 500
+        if error.description == NotFound.description:
+            return Failure(status, "not_found", f"There is nothing at this path; {PREFIX}v1/openapi.json lists all.")
         return Failure(status, _CODES.get(status, "failed"), error.description or error.name)
     log.error("a request failed", exc_info=error, extra={"path": request.path})
     return Failure(500, "internal", "Something went wrong; the log of gadmin says what.")

@@ -62,13 +62,14 @@ def install(app: Flask, accounts: Accounts) -> None:
         found = rule(current_app.view_functions[request.endpoint])
         if found is None:
             raise InternalServerError(f"{request.endpoint} does not say who may use it")
-        g.identity = _identity(accounts)
+        token = _token()
+        g.identity = _identity(accounts, token)
         if g.identity is None or not g.identity.is_token:
             csrf.check()
         if found == _EVERYBODY:
             return None
         if g.identity is None:
-            return _log_in_first()
+            return _log_in_first(accounts, token)
         if not g.identity.may(found):
             raise Forbidden(f"This is for the role {found.label}; yours is {g.identity.role.label}.")
         if g.identity.user.must_change and not g.identity.is_token and request.blueprint != "account":
@@ -78,17 +79,26 @@ def install(app: Flask, accounts: Accounts) -> None:
         return None
 
 
-def _identity(accounts: Accounts) -> Identity | None:
+def _token() -> str | None:
+    """Return the token that was sent, None without one."""
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return accounts.by_token(credentials.strip())
+    return credentials.strip() if scheme.lower() == "bearer" else None
+
+
+def _identity(accounts: Accounts, token: str | None) -> Identity | None:
+    if token is not None:
+        return accounts.by_token(token)
     secret = session.get(SECRET)
     return accounts.by_session(secret) if isinstance(secret, str) else None
 
 
-def _log_in_first() -> Response:
+def _log_in_first(accounts: Accounts, token: str | None) -> Response:
     if is_api():
-        raise Unauthorized("Log in, or send a token: Authorization: Bearer ...")
+        if not token:
+            raise Unauthorized("Log in, or send a token: Authorization: Bearer ...")
+        if accounts.expired_token(token) is not None:
+            raise Unauthorized("This token has expired: create a new one on your account page.")
+        raise Unauthorized("This token is not valid: it is unknown or was removed, or its user was.")
     if request.method != "GET":
         return redirect(url_for("account.login"))
     here = request.full_path if request.query_string else request.path

@@ -66,14 +66,23 @@ class Admin:
         try:
             connection.request(method, target, data, sent)
             response = connection.getresponse()
-            told = json.loads(response.read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "strerror", None) or error
             raise AdminError(f"cannot ask the admin at {self.url}: {reason}") from None
         finally:
             connection.close()
+        try:
+            told = json.loads(body)
+        except ValueError:
+            raise self._other() from None
+        if response.status == http.HTTPStatus.UNAUTHORIZED and not self._token:
+            raise AdminError(
+                f"the admin at {self.url} wants a token, from --token-file or ${TOKEN_VARIABLE}: "
+                "your account page there creates one"
+            )
         if response.status >= http.HTTPStatus.BAD_REQUEST:
-            raise _failure(told)
+            raise self._failure(told)
         return told, response.getheader("ETag", "")
 
     def node(self, name: str | None) -> "AdminNode":
@@ -83,8 +92,20 @@ class Admin:
             name = known[0]
         if name is None or name not in known:
             which = f"there is no node {name}" if name is not None else "choose a node with --node"
-            raise AdminError(f"{which}: {', '.join(known) or 'none is known'}")
+            raise AdminError(f"{which}; known nodes: {', '.join(known) or 'none'}")
         return AdminNode(self, name)
+
+    def _failure(self, told: Any) -> Exception:
+        """Return what a problem document means."""
+        if not isinstance(told, Mapping) or "code" not in told:
+            return self._other()
+        problems = told.get("problems")
+        if problems:
+            return Rejected([Problem(problem["path"], problem["message"]) for problem in problems])
+        return AdminError(str(told.get("detail", told)), str(told["code"]))
+
+    def _other(self) -> AdminError:
+        return AdminError(f"{self.url} answers, but is not an admin: --admin takes the address of gadmin")
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._scheme == "http":
@@ -110,11 +131,3 @@ class AdminNode:
         except AdminError as error:
             raise NodeError(str(error)) from None
         return dict(told)
-
-
-def _failure(told: Mapping[str, Any]) -> Exception:
-    """Return what a problem document means."""
-    problems = told.get("problems")
-    if problems:
-        return Rejected([Problem(problem["path"], problem["message"]) for problem in problems])
-    return AdminError(str(told.get("detail", told)), str(told.get("code", "")))

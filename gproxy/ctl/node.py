@@ -85,8 +85,10 @@ class Node:
             with connection.getresponse() as response:  # it may own the socket
                 body = _whole(response, deadline)
             if response.status != http.HTTPStatus.OK:
+                is_elsewhere = response.status == http.HTTPStatus.NOT_FOUND
+                hint = "; is this the control endpoint of a node ([control] bind)?" if is_elsewhere else ""
                 raise NodeError(
-                    f"{self.address}{path} answered {response.status} {response.reason}{_why(body)}",
+                    f"{self.address}{path} answered {response.status} {response.reason}{_why(body)}{hint}",
                     is_refusal=response.status == http.HTTPStatus.BAD_REQUEST,
                 )
             document = json.loads(body)

@@ -1,4 +1,6 @@
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -36,8 +38,10 @@ def test_problems_become_exceptions(asked: Asked) -> None:
     with pytest.raises(AdminError, match="There is no server none") as missing:
         admin.call("GET", "/servers/none")
     assert missing.value.code == "not_found"
-    with pytest.raises(AdminError, match="Log in, or send a token"):
+    with pytest.raises(AdminError, match="This token is not valid"):
         Admin(admin.url, "wrong").call("GET", "/servers")
+    with pytest.raises(AdminError, match="wants a token, from --token-file or"):
+        Admin(admin.url, "").call("GET", "/servers")
 
 
 def test_a_node_is_asked_through_it(asked: Asked) -> None:
@@ -45,10 +49,26 @@ def test_a_node_is_asked_through_it(asked: Asked) -> None:
     assert admin.node(None).ask("/stats?history=none")["node"] == "n1"
     assert "/stats?history=none" in node.asked
     assert admin.node(node.address).ask("/events")["last"] == 0
-    with pytest.raises(AdminError, match=f"there is no node n9: {node.address}"):
+    with pytest.raises(AdminError, match=f"there is no node n9; known nodes: {node.address}"):
         admin.node("n9")
     with pytest.raises(NodeError):
         admin.node(None).ask("/health")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"error": "no such page"}', b"[]"])
+def test_something_else_is_no_admin(body: bytes) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(404)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(AdminError, match="is not an admin"):
+            Admin(f"http://127.0.0.1:{server.server_port}", "token").call("GET", "/servers")
 
 
 def test_nobody_there_is_one_line() -> None:

@@ -73,8 +73,11 @@ def test_a_token_is_good_until_it_ends(accounts: Accounts, clock: Clock) -> None
     assert (found.role, found.is_token) == (Role.EDITOR, True)
     for wrong in ("", "gpt", token[:-1], token.replace("gpt", "x"), f"gpt_{found.key}_", "gpt_none_x"):
         assert accounts.by_token(wrong) is None
+    assert accounts.expired_token(token) is None
     clock.now_s += 31 * 86_400
     assert accounts.by_token(token) is None
+    assert accounts.expired_token(token) is not None
+    assert accounts.expired_token(token[:-1]) is None
     endless = accounts.create_token(user, "ci", Role.VIEWER, 0, "admin")
     assert accounts.by_token(endless) is not None
     accounts.delete_token(endless.split("_")[1], "admin")

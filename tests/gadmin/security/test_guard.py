@@ -91,6 +91,8 @@ def test_a_token_opens_the_rest_interface_without_csrf(services: Services, visit
     )
     for wrong in ("Bearer x", "Basic YTpi", f"Bearer {token}x", "Bearer"):
         assert client.get("/api/v1/servers", headers={"Authorization": wrong}).status_code == 401
+    found = client.get("/api/v1/servers", headers={"Authorization": "Bearer x"})
+    assert found.get_json()["detail"].startswith("This token is not valid")
 
 
 def test_a_forged_cookie_is_nobody(visit: Visit) -> None:
