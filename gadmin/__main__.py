@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         loaded = settings.load(options.config, _overrides(options))
         if options.test:
-            print("gadmin: the settings are good")
+            print(f"gadmin: {settings.good(options.config)}")
             return 0
         services = Services.of(loaded)
     except SettingsError as error:
@@ -64,15 +64,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "gadmin",
         description="The gateway's configuration and figures, in the browser and over REST.",
+        epilog="Exit codes: 0 clean stop or good settings, 1 cannot start, 2 wrong arguments or settings.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "-c", dest="config", metavar="INI", type=Path, help=f"settings (default: {settings.DEFAULT_PATH} if there)"
+        "-c",
+        dest="config",
+        metavar="INI",
+        type=Path,
+        help=f"settings (default: {settings.DEFAULT_PATH} if it exists)",
     )
-    parser.add_argument("-b", dest="bind", metavar="HOST:PORT", help="where to serve")
+    parser.add_argument("-b", dest="bind", metavar="HOST:PORT", help="address to listen on")
     parser.add_argument("--store", metavar="URL", help="sqlite:///path or etcd://host:port/prefix")
-    parser.add_argument("-t", dest="test", action="store_true", help="check the settings and leave")
-    parser.add_argument("--reset-password", dest="reset", metavar="USER", help="give a user a new password and leave")
+    parser.add_argument("-t", dest="test", action="store_true", help="check the settings and exit")
+    parser.add_argument(
+        "--reset-password", dest="reset", metavar="USER", help="print a new password for a user and exit"
+    )
     parser.add_argument("--version", action="version", version=f"gadmin {__version__}")
     return parser
 

@@ -116,6 +116,11 @@ KEYS: Final = (
 )  # fmt: skip
 
 
+def good(path: Path | None) -> str:
+    """Say that the settings are good, and which file was checked."""
+    return settings_table.good(path, DEFAULT_PATH)
+
+
 def load(path: Path | None, overrides: Mapping[str, Mapping[str, str]] | None = None) -> Settings:
     """Read the INI file and check every value of it. Raises SettingsError with all problems.
 

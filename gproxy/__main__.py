@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gproxy import __version__, settings
+from gproxy import __version__, logs, settings
 from gproxy.master.arbiter import Arbiter, StartError
 from gproxy.master.check import problems_here
 from gproxy.master.child import ROLES
@@ -38,10 +38,11 @@ def main(arguments: Sequence[str] | None = None, roles: Mapping[str, str] = ROLE
     try:
         loaded = load()
         if options.test:
-            found = problems_here(loaded)
+            with logs.remarks("gproxy"):
+                found = problems_here(loaded)
             if found:
                 raise SettingsError(found)
-            print("gproxy: the settings are good")
+            print(f"gproxy: {settings.good(options.config)}")
             return 0
     except SettingsError as error:
         if not (predecessor and predecessor.fail(error.problems)):
@@ -70,19 +71,31 @@ def _say(problems: Sequence[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "gproxy",
-        description="A pre-forking HTTP gateway.",
-        epilog="Signals to a running gproxy: HUP reads the settings again, TERM finishes requests and stops, "
-        "INT and QUIT stop at once, TTIN and TTOU add and remove a worker, USR1 reopens the log files, USR2 starts the "
-        "program anew (an upgraded one, too) on the same sockets and lets this one finish its requests and end.",
+        description="A pre-forking HTTP gateway. Options win over the settings file, where every key has a default; "
+        "what is routed where is in the store: see gproxyctl.",
+        epilog="Exit codes: 0 clean stop or good settings, 1 cannot start or runtime failure, 2 wrong arguments or "
+        "settings. Signals to a running gproxy: HUP reads the settings again, TERM finishes requests and stops, "
+        "INT and QUIT stop at once, TTIN and TTOU add and remove a worker, USR1 reopens the log files, USR2 replaces "
+        "the program, with a new version too, on the same sockets: this one finishes its requests and exits.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "-c", dest="config", metavar="INI", type=Path, help=f"settings (default: {settings.DEFAULT_PATH} if there)"
+        "-c",
+        dest="config",
+        metavar="INI",
+        type=Path,
+        help=f"settings (default: {settings.DEFAULT_PATH} if it exists)",
     )
     parser.add_argument("-w", dest="workers", metavar="N", help="worker processes: a number or auto")
-    parser.add_argument("-b", dest="bind", metavar="HOST:PORT", action="append", help="public address, may be repeated")
+    parser.add_argument(
+        "-b",
+        dest="bind",
+        metavar="HOST:PORT",
+        action="append",
+        help="public address, may be repeated",
+    )
     parser.add_argument("--store", metavar="URL", help="sqlite:///path or etcd://host:port/prefix")
-    parser.add_argument("-t", dest="test", action="store_true", help="check the settings and leave")
+    parser.add_argument("-t", dest="test", action="store_true", help="check the settings and exit")
     parser.add_argument("--version", action="version", version=f"gproxy {__version__}")
     return parser
 

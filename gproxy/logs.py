@@ -8,6 +8,7 @@ Messages are constant sentences, their values go into `extra`: `log.info("worker
 All processes append to the same file with one write per line, so lines never mix.
 """
 
+import contextlib
 import json
 import logging
 import math
@@ -18,6 +19,7 @@ import stat
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -44,6 +46,19 @@ class LineFormatter(logging.Formatter):
         if record.exc_info:
             line += "\n  " + self.formatException(record.exc_info).replace("\n", "\n  ")
         return line
+
+
+class RemarkFormatter(logging.Formatter):
+    """Renders a record as a remark of a command: `who: warning: message key=value ...`."""
+
+    def __init__(self, who: str) -> None:
+        super().__init__()
+        self._who = who
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line without its newline."""
+        fields = "".join(f" {key}={_value(value)}" for key, value in _extra(record))
+        return f"{self._who}: {record.levelname.lower()}: {_escape(record.getMessage())}{fields}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -167,6 +182,19 @@ def setup(settings: HasLog, role: str, slot: int = -1) -> None:
     root.setLevel(settings.log.level.upper())
     for name in _NOT_DEBUG:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@contextlib.contextmanager
+def remarks(who: str) -> Iterator[None]:
+    """Let what is logged meanwhile, from warnings on, be remarks of a command on standard error."""
+    handler = LineHandler("-")
+    handler.setFormatter(RemarkFormatter(who))
+    handler.setLevel(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def reopen() -> None:

@@ -34,6 +34,13 @@ class Key:
     doc: str
 
 
+def good(path: Path | None, default: Path) -> str:
+    """Say that the settings are good, and which were looked at: `default` if it exists and no path is given."""
+    if path is None and not default.exists():
+        return f"the default settings are good (there is no {default})"
+    return f"the settings in {path or default} are good"
+
+
 def load(
     keys: Sequence[Key],
     sections: Sections,

@@ -155,10 +155,10 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 
 def log_target(*words: str) -> Callable[[str], str]:
-    """Return a parser of these words or a path."""
+    """Return a parser of these words or a path. A switch is no path: "yes" would be a file of that name."""
 
     def parse(value: str) -> str:
-        if not value:
+        if not value or value.lower() in {"yes", "no", "on", "off", "true", "false"} - set(words):
             raise ValueError(f"must be {', '.join(words)} or a path")
         return value
 

@@ -224,3 +224,11 @@ def test_what_nobody_has_caught_is_a_line_like_others(tmp_path: Path) -> None:
         assert entry["message"] == "a failure that nobody expected"
         assert text in str(entry["exception"])
     assert "beware" in str(warning["message"])
+
+
+def test_a_command_says_warnings_as_remarks(capfd: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("a.command")
+    with logs.remarks("gproxy"):
+        log.info("nothing of interest")
+        log.warning("certificate expires soon", extra={"certificate": "a", "in_days": 3.0})
+    assert capfd.readouterr().err == "gproxy: warning: certificate expires soon certificate=a in_days=3.0\n"

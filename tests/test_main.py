@@ -24,8 +24,22 @@ def test_t_says_that_all_is_good_and_ends_with_0(tmp_path: Path, capsys: pytest.
     ini = tmp_path / "g.ini"
     ini.write_text(f"[gproxy]\nrun_dir = {tmp_path}/run\n[control]\nbind = 127.0.0.1:0\n")
     assert main(["-c", str(ini), "-b", "127.0.0.1:0", "-b", "[::1]:0", "-w", "3", "-t"]) == 0
-    assert capsys.readouterr().out == "gproxy: the settings are good\n"
+    assert capsys.readouterr().out == f"gproxy: the settings in {ini} are good\n"
     assert [path.name for path in tmp_path.iterdir()] == ["g.ini"]
+
+
+def test_t_says_which_file_it_has_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "gproxy.ini").write_text("[gproxy]\nbind = 127.0.0.1:0\n[control]\nbind = 127.0.0.1:0\n")
+    assert main(["-t"]) == 0
+    assert capsys.readouterr().out == "gproxy: the settings in conf/gproxy.ini are good\n"
+    (tmp_path / "conf" / "gproxy.ini").unlink()
+    main(["-b", "127.0.0.1:0", "-t"])
+    captured = capsys.readouterr()  # another program may have the default address of the control endpoint
+    assert "the default settings are good (there is no conf/gproxy.ini)" in captured.out or "in use" in captured.err
 
 
 def test_every_problem_of_file_and_options_is_a_line_and_ends_with_2(

@@ -64,6 +64,8 @@ def test_good_values(parse: Callable[[str], object], text: str, expected: object
         (values.workers, "129", "from 1 to 128"),
         (values.one_of("a", "b"), "c", "one of a, b"),
         (values.log_target("off", "-"), "", "off, - or a path"),
+        (values.log_target("off", "-"), "yes", "off, - or a path"),
+        (values.log_target("-"), "off", "must be - or a path"),
         (values.items, "a,,b", "empty item"),
         (values.binds, ":1, :1", "has :1 twice"),
         (values.port, "65536", "must be a port"),

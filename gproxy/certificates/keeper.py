@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 
 #: How long before its end a certificate that nobody has renewed is worth a warning.
 SOON_S: Final = 7 * 86400
-#: The name under which the file of the clients' authorities is complained about.
+#: The names under which the file of the clients' authorities, and the folder itself, are complained about: their keys.
 AUTHORITIES: Final = "client_ca_file"
-_FOLDER: Final = "certificates"
+FOLDER: Final = "certificates"
 
 
 class Age(IntEnum):
@@ -82,7 +82,7 @@ class Keeper:
             files = list(folder.look(self._settings.certificates))
         except OSError as error:
             reason = f"{self._settings.certificates}: {error.strerror}"
-            return known, {_FOLDER: Problem(_FOLDER, reason, str(error.errno))}
+            return known, {FOLDER: Problem(FOLDER, reason, str(error.errno))}
         pairs: dict[str, Pair] = {}
         problems: dict[str, Problem] = {}
         for each in files:
@@ -140,7 +140,7 @@ class Keeper:
 
     def _say(self, problem: Problem) -> None:
         self._said.add((problem.name, problem.stamp))
-        if problem.name in _digests(self.bundle) or problem.name in (_FOLDER, AUTHORITIES):
+        if problem.name in _digests(self.bundle) or problem.name in (FOLDER, AUTHORITIES):
             note = {"instead": "what was good before stays"}
         else:
             note = {}

@@ -10,12 +10,13 @@ from gproxy.ctl import admin_commands
 from gproxy.ctl.admin import TOKEN_VARIABLE, Admin, AdminError
 from gproxy.ctl.arguments import parser
 from gproxy.ctl.commands import NoSuchObject
+from gproxy.ctl.explain import BadUrl
 from gproxy.ctl.files import FileError
 from gproxy.ctl.node import BadAddress, NodeError
 from gproxy.ctl.nodes import NotApplied
 from gproxy.settings import SettingsError
 from gproxy.store.access import NOBODY, Access
-from gproxy.store.base import StoreError
+from gproxy.store.base import StoreError, StoreMissing
 from gproxy.store.edit import Rejected
 from gproxy.store.open import BadStoreUrl
 
@@ -34,8 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(WRONG, *map(str, error.problems), *getattr(error, "__notes__", ()), summary)
     except SettingsError as error:
         return _fail(WRONG, *error.problems)
-    except (FileError, BadStoreUrl, BadAddress) as error:
+    except (FileError, BadStoreUrl, BadAddress, BadUrl) as error:
         return _fail(WRONG, str(error))
+    except StoreMissing as error:
+        return _fail(FAILED, f"{error}; is this the right folder and --store? `gproxyctl apply` creates it")
     except (StoreError, NoSuchObject, NodeError, NotApplied, AdminError) as error:
         return _fail(FAILED, *str(error).splitlines())
     except BrokenPipeError:

@@ -3,8 +3,10 @@
 import argparse
 import getpass
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from gproxy import __version__
 from gproxy.core.schema import KINDS, PLURALS
 from gproxy.ctl import commands
 from gproxy.ctl.admin import TOKEN_VARIABLE
@@ -18,13 +20,19 @@ from gproxy.ctl.status import status
 HISTORY_SHOWN = 20
 #: How long `--wait` waits: nodes need a fraction of a second, so longer means that one has a problem.
 WAIT_S = 30.0
+_KINDS = " | ".join(KINDS)
+_CONTROL = "control endpoint of the node: host:port, http://host:port or unix:/path (default: that of the INI)"
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser; the parsed arguments carry the command to run as `run`."""
     top = argparse.ArgumentParser(
-        prog="gproxyctl", description="Show and change the configuration of the gateway, in its store."
+        prog="gproxyctl",
+        description="Show and change the configuration of the gateway in its store, and ask running nodes.",
+        epilog="The store is that of --store, of the INI that -c names, or of conf/gproxy.ini. `gproxyctl COMMAND -h` "
+        "shows the options of a command. Exit codes: 0 done, 1 failure, 2 wrong arguments or configuration.",
     )
+    top.add_argument("--version", action="version", version=f"gproxyctl {__version__}")
     _add_store(top, None)
     actions = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     # The store may be named before or after the command.
@@ -35,25 +43,42 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _command(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    parents: Sequence[argparse.ArgumentParser],
+    said: str,
+) -> argparse.ArgumentParser:
+    """Add a command; the list of all commands and its own help say the same of it."""
+    return actions.add_parser(name, parents=[*parents], help=said, description=f"{said[0].upper()}{said[1:]}.")
+
+
 def _add_store(target: argparse.ArgumentParser, default: str | None) -> None:
     target.add_argument("--store", metavar="URL", default=default, help="sqlite:///path or etcd://host:port/prefix")
-    target.add_argument("--admin", metavar="URL", default=default, help="ask this admin instead of the store")
+    target.add_argument(
+        "--admin", metavar="URL", default=default, help="use the REST interface of this gadmin instead of the store"
+    )
     target.add_argument(
         "--token-file",
         metavar="FILE",
         type=Path,
         default=default,
-        help=f"the token for the admin (else from ${TOKEN_VARIABLE})",
+        help=f"file with the token for --admin (default: ${TOKEN_VARIABLE})",
     )
-    target.add_argument("--ca-file", metavar="FILE", default=default, help="certificates to check the admin against")
-    target.add_argument("--node", metavar="ID", default=default, help="which node of the admin's to ask")
+    target.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        default=default,
+        help="certificates that an https --admin is checked against (PEM)",
+    )
+    target.add_argument("--node", metavar="ID", default=default, help="the node to ask through --admin, by its id")
     target.add_argument(
         "-c",
         dest="ini",
         metavar="INI",
         type=Path,
         default=default,
-        help="take the store from this INI file (else conf/gproxy.ini if there is one)",
+        help="settings of a node that name its store (default: conf/gproxy.ini if it exists)",
     )
 
 
@@ -61,47 +86,54 @@ def _add_writing(
     actions: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser
 ) -> None:
     signed = argparse.ArgumentParser(add_help=False)
-    signed.add_argument("--comment", default="", help="why, for the history")
-    signed.add_argument("--author", default=_login_name(), help="who, for the history (%(default)s)")
+    signed.add_argument("--comment", default="", help="why; for the history")
+    signed.add_argument("--author", default=_login_name(), help="who; for the history (default: %(default)s)")
     signed.add_argument(
         "--wait",
         nargs="?",
         type=float,
         const=WAIT_S,
         metavar="S",
-        help=f"return when every worker of every node runs it; fail after S seconds ({WAIT_S:g})",
+        help=f"return when every worker of every node runs the change; fail after S seconds (default: {WAIT_S:g})",
     )
     both = [shared, signed]
 
-    apply = actions.add_parser(
-        "apply", parents=both, help="make the store equal to a file, for the kinds that it lists"
+    apply = _command(actions, "apply", both, "make the store equal to a file, for the kinds that the file lists")
+    apply.add_argument(
+        "-f", dest="file", metavar="FILE", required=True, help=f"YAML, JSON or TOML; {STDIN} is standard input"
     )
-    apply.add_argument("-f", dest="file", metavar="FILE", required=True, help=f"or {STDIN} for standard input")
     apply.add_argument("--dry-run", action="store_true", help="only show what would change")
     apply.set_defaults(run=commands.apply)
 
-    put = actions.add_parser("put", parents=both, help="create or replace one object")
-    put.add_argument("kind", type=_kind, metavar="KIND")
-    put.add_argument("file", nargs="?", default=STDIN, metavar="FILE", help="default: standard input")
+    put = _command(actions, "put", both, "create or replace one object")
+    put.add_argument("kind", type=_kind, metavar="KIND", help=_KINDS)
     put.add_argument(
-        "--if-revision", type=int, metavar="N", help="only if the object is at revision N (0: if there is none)"
+        "file",
+        nargs="?",
+        default=STDIN,
+        metavar="FILE",
+        help="one object in YAML, JSON or TOML (default: standard input)",
+    )
+    put.add_argument(
+        "--if-revision",
+        type=int,
+        metavar="N",
+        help="only if the object is at revision N (0: only if it does not exist)",
     )
     put.set_defaults(run=commands.put)
 
-    delete = actions.add_parser("delete", parents=both, help="delete one object")
-    delete.add_argument("kind", type=_kind, metavar="KIND")
+    delete = _command(actions, "delete", both, "delete one object")
+    delete.add_argument("kind", type=_kind, metavar="KIND", help=_KINDS)
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(run=commands.delete)
 
-    taking = actions.add_parser(
-        "import", parents=both, help="add the configuration of fagongzi/gateway (2016), exported as JSON"
-    )
+    taking = _command(actions, "import", both, "add the configuration of fagongzi/gateway (2016), exported as JSON")
     taking.add_argument("-f", dest="file", metavar="FILE", required=True, help=f"or {STDIN} for standard input")
     taking.add_argument("--dry-run", action="store_true", help="only show what would change, and the report")
     taking.set_defaults(run=import_seed)
 
-    rollback = actions.add_parser("rollback", parents=both, help="make everything as it was at a revision")
-    rollback.add_argument("revision", type=int, metavar="REV")
+    rollback = _command(actions, "rollback", both, "restore the whole configuration of a revision, as a new revision")
+    rollback.add_argument("revision", type=int, metavar="REV", help="as `history` shows it")
     rollback.add_argument("--dry-run", action="store_true", help="only show what would change")
     rollback.set_defaults(run=commands.rollback)
 
@@ -110,42 +142,42 @@ def _add_reading(
     actions: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser
 ) -> None:
     formatted = argparse.ArgumentParser(add_help=False)
-    formatted.add_argument("--format", choices=sorted(FORMATS), default="yaml", help="(%(default)s)")
+    formatted.add_argument("--format", choices=sorted(FORMATS), default="yaml", help="(default: %(default)s)")
 
-    export = actions.add_parser("export", parents=[shared, formatted], help="show everything, as a file for apply")
+    export = _command(actions, "export", [shared, formatted], "show everything, in the form that apply reads")
     export.set_defaults(run=commands.export)
 
-    get = actions.add_parser("get", parents=[shared, formatted], help="show the objects of a kind, or one")
-    get.add_argument("kind", type=_kind, metavar="KIND", help=" | ".join(KINDS))
+    get = _command(actions, "get", [shared, formatted], "show the objects of a kind, or one")
+    get.add_argument("kind", type=_kind, metavar="KIND", help=_KINDS)
     get.add_argument("name", nargs="?", metavar="NAME")
     get.set_defaults(run=commands.get)
 
-    history = actions.add_parser("history", parents=[shared], help="show who changed what, newest first")
-    history.add_argument("kind", nargs="?", type=_kind, metavar="KIND")
+    history = _command(actions, "history", [shared], "show who changed what, newest first")
+    history.add_argument("kind", nargs="?", type=_kind, metavar="KIND", help=f"only changes of this kind: {_KINDS}")
     history.add_argument("name", nargs="?", metavar="NAME", help="only the changes of this object, in full")
-    history.add_argument("--limit", type=int, default=HISTORY_SHOWN, metavar="N", help="(%(default)s)")
+    history.add_argument(
+        "--limit", type=int, default=HISTORY_SHOWN, metavar="N", help="how many entries (default: %(default)s)"
+    )
     history.set_defaults(run=commands.history)
 
-    fleet = actions.add_parser("nodes", parents=[shared], help="show the nodes that follow the store")
-    fleet.add_argument("--format", choices=sorted(FORMATS), help="all that is known of them, as a document")
+    fleet = _command(actions, "nodes", [shared], "show the nodes that follow the store")
+    fleet.add_argument("--format", choices=sorted(FORMATS), help="everything that is known of them, in this format")
     fleet.set_defaults(run=nodes)
     for name, run, said in (
-        ("drain", drain, "let a node take no more traffic: not ready, and connections end after their request"),
+        ("drain", drain, "take a node out of traffic: it is not ready, and connections end after their request"),
         ("undrain", undrain, "let a node take traffic again"),
     ):
-        command = actions.add_parser(name, parents=[shared], help=said)
+        command = _command(actions, name, [shared], said)
         command.add_argument("of_node", metavar="NODE", help="its id, as `nodes` shows it")
-        command.add_argument("--author", default=_login_name(), help="who (%(default)s)")
+        command.add_argument("--author", default=_login_name(), help="who (default: %(default)s)")
         command.set_defaults(run=run)
 
     _add_explain(actions, shared)
-    watch = actions.add_parser("status", parents=[shared], help="show a running node, refreshing until Ctrl-C")
-    watch.add_argument(
-        "--control", metavar="ADDRESS", help="its control endpoint: host:port, http://host:port or unix:/path"
-    )
+    watch = _command(actions, "status", [shared], "show a running node, refreshing until Ctrl-C")
+    watch.add_argument("--control", metavar="ADDRESS", help=_CONTROL)
     watch.add_argument("--once", action="store_true", help="show it once, without taking over the screen")
     watch.add_argument(
-        "--interval", type=float, default=2.0, metavar="S", help="seconds between two looks (%(default)s)"
+        "--interval", type=float, default=2.0, metavar="S", help="seconds between two refreshes (default: %(default)s)"
     )
     watch.set_defaults(run=status)
 
@@ -153,16 +185,18 @@ def _add_reading(
 def _add_explain(
     actions: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser
 ) -> None:
-    command = actions.add_parser("explain", parents=[shared], help="show what would become of a request, and why")
+    command = _command(actions, "explain", [shared], "show what a node would do with a request, and why")
     command.add_argument("method", metavar="METHOD")
     command.add_argument("url", metavar="URL", help="with or without http://host")
     command.add_argument(
         "-H", dest="headers", metavar="'NAME: VALUE'", type=_header, action="append", default=[], help="a header field"
     )
     command.add_argument("-d", dest="body", metavar="BODY", default="", help="the body of the request")
-    command.add_argument("--client-ip", default="127.0.0.1", metavar="IP", help="who asks (%(default)s)")
-    command.add_argument("--control", metavar="ADDRESS", help="the control endpoint of the node to ask")
-    command.add_argument("--format", choices=sorted(FORMATS), help="the whole answer, as a document")
+    command.add_argument(
+        "--client-ip", default="127.0.0.1", metavar="IP", help="address of the client (default: %(default)s)"
+    )
+    command.add_argument("--control", metavar="ADDRESS", help=_CONTROL)
+    command.add_argument("--format", choices=sorted(FORMATS), help="everything that the node says, in this format")
     command.set_defaults(run=explain)
 
 

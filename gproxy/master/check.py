@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+from gproxy.core.bundle import Problem
 from gproxy.entrances import entrances
 from gproxy.master.listen import probe
 from gproxy.master.pidfile import is_held
@@ -47,8 +48,20 @@ def _bad_certificates(settings: Settings) -> list[str]:
     keeper.look(time.time())
     vault.close()
     where = f"[tls] certificates = {settings.tls.certificates}"
-    found = [f"{where}: {problem.name}: {problem.reason}" for problem in keeper.bundle.problems]
-    return found or ([] if keeper.bundle.pairs else [f"{where}: there is no certificate"])
+    found = [_bad_certificate(settings, problem) for problem in keeper.bundle.problems]
+    wanted = "NAME.crt or NAME.pem with NAME.key, or NAME/fullchain.pem with privkey.pem"
+    return found or ([] if keeper.bundle.pairs else [f"{where}: there is no certificate in this folder ({wanted})"])
+
+
+def _bad_certificate(settings: Settings, problem: Problem) -> str:
+    """Return the line of a problem: of the folder, of the clients' authorities, or of a pair."""
+    from gproxy.certificates.keeper import AUTHORITIES, FOLDER
+
+    if problem.name == AUTHORITIES:
+        return f"[tls] {AUTHORITIES} = {problem.reason}"
+    if problem.name == FOLDER:
+        return f"[tls] {FOLDER} = {problem.reason}"
+    return f"[tls] {FOLDER} = {settings.tls.certificates}: {problem.name}: {problem.reason}"
 
 
 def _unloadable(section: FiltersSection) -> list[str]:

@@ -119,7 +119,10 @@ class Conflict(StoreError):
         expected = ABSENT if item.expected is None else item.expected
         actual = theirs.revision if theirs else ABSENT
         now = f"is at revision {actual}" if theirs else "does not exist"
-        wanted = f"not at {expected}" if expected else "though it should not exist yet"
+        if not theirs:
+            wanted = f"but was expected at revision {expected}"
+        else:
+            wanted = f"not at {expected}" if expected else "though it should not exist yet"
         conflict = cls(f"{item.kind} {item.name} {now}, {wanted}", expected, actual)
         conflict.mine, conflict.theirs = item.document, theirs
         return conflict

@@ -3,6 +3,7 @@ import getpass
 
 import pytest
 
+from gproxy import __version__
 from gproxy.ctl import commands
 from gproxy.ctl.arguments import parser
 
@@ -59,3 +60,15 @@ def test_wrong_arguments_are_exit_code_2(line: str, capsys: pytest.CaptureFixtur
         parsed(line)
     assert caught.value.code == 2
     assert "usage: gproxyctl" in capsys.readouterr().err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        parsed("--version")
+    assert (left.value.code, capsys.readouterr().out) == (0, f"gproxyctl {__version__}\n")
+
+
+def test_the_help_of_a_command_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed("rollback --help")
+    assert "Restore the whole configuration of a revision" in capsys.readouterr().out

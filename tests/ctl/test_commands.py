@@ -116,8 +116,10 @@ def test_a_wrong_file_is_refused_whole_with_every_problem(filled: Ctl, file: Cal
         "gproxyctl: servers[u1].wieght: is not a known field, did you mean weight?",
         "gproxyctl: servers[u3].address: is missing",
         'gproxyctl: clusters[users].servers[1]: there is no server "u2"',
-        "gproxyctl: the file does not list clusters, so those in the store stay: "
-        "list them as well, or remove them all with `clusters: []`",
+        (
+            "gproxyctl: the file does not list clusters, so those in the store stay: "
+            "list them as well, or remove them all with `clusters: []`"
+        ),
         "gproxyctl: refused, nothing was written: 3 problems",
     ]
     assert "revision 1" in filled("export")[2]

@@ -52,3 +52,10 @@ def test_a_header_that_is_none(node: type[FakeNode], capsys: pytest.CaptureFixtu
         main(["explain", "GET", "/", "-H", "X"])
     assert left.value.code == 2
     assert "a header field is 'Name: value'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["users/1", "a.example.com/users/1", ""])
+def test_what_is_no_url(url: str, node: type[FakeNode], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "GET", url]) == 2
+    assert "a URL is http://host/path, or a path that begins with /" in capsys.readouterr().err
+    assert node.asked == []

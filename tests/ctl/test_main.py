@@ -45,7 +45,7 @@ def test_a_named_store_needs_no_ini(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["export"], 1, "run/gateway.db: there is no such store"),
+        (["export"], 1, "run/gateway.db: there is no such store; is this the right folder"),
         (["--store", "redis://x", "export"], 2, "redis://x: a store is sqlite:///relative/file"),
         (["apply", "-f", "b.yaml"], 2, "b.yaml: No such file or directory"),
         (["apply", "-f", "a.yaml", "-c", "bad.ini"], 2, "[store] urll = x: unknown key; did you mean url?"),

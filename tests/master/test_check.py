@@ -70,3 +70,18 @@ def test_a_filter_that_cannot_be_loaded(tmp_path: Path) -> None:
         "[filters] extra = a_filter_without_a_hook:A",
     ]
     assert found[1].endswith("has no for_api")
+
+
+def test_certificates_are_complained_about_at_their_keys(tmp_path: Path) -> None:
+    folder, none = tmp_path / "certificates", tmp_path / "none"
+    tls = {"bind": "127.0.0.1:0", "certificates": str(folder)}
+    assert problems_here(asked(tmp_path, tls=tls)) == [f"[tls] certificates = {folder}: No such file or directory"]
+    folder.mkdir()
+    (found,) = problems_here(asked(tmp_path, tls=tls))
+    assert found.startswith(f"[tls] certificates = {folder}: there is no certificate in this folder (NAME.crt or")
+    (folder / "a.crt").write_text("nonsense")
+    (folder / "a.key").write_text("nonsense")
+    clients = {"client_certificates": "required", "client_ca_file": str(none)}
+    found, of_clients = problems_here(asked(tmp_path, tls={**tls, **clients}))
+    assert found.startswith(f"[tls] certificates = {folder}: a: ")
+    assert of_clients == f"[tls] client_ca_file = {none}: No such file or directory"

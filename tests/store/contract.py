@@ -99,7 +99,7 @@ class StoreContract:
         assert store.get("server", "u2") is None, "a write is whole or nothing"
         with pytest.raises(Conflict, match="server u1 is at revision 2, though it should not exist yet"):
             store.write([put(U1, ABSENT)], "bob")
-        with pytest.raises(Conflict, match="server u2 does not exist, not at 1"):
+        with pytest.raises(Conflict, match="server u2 does not exist, but was expected at revision 1"):
             store.write([remove("u2", 1)], "bob")
         assert store.read().revision == 2
 

@@ -16,7 +16,7 @@ def test_a_state_gives_documents_by_kind_and_name() -> None:
     [
         (2, U1, "server u1 is at revision 4, not at 2"),
         (ABSENT, U1, "server u1 is at revision 4, though it should not exist yet"),
-        (2, None, "server u1 does not exist, not at 2"),
+        (2, None, "server u1 does not exist, but was expected at revision 2"),
     ],
 )
 def test_a_conflict_knows_both_versions(expected: int, theirs: Stored | None, said: str) -> None:
