@@ -168,13 +168,19 @@ def running(options: Options) -> Iterator[tuple[dict[str, Program], str]]:
         yield programs, text
 
 
-def watch(programs: dict[str, Program], log: Path) -> None:
-    """Wait until somebody stops the demonstration; raises DemoError when a program ends by itself."""
-    while True:
+def watch(programs: dict[str, Program], options: Options) -> None:
+    """Wait until somebody stops the demonstration, and say what else ends: gateways go on without it.
+
+    Raises DemoError when no gateway is left.
+    """
+    gateways, ended = {node.name for node in options.nodes}, set[str]()
+    while not gateways <= ended:
         for name, program in programs.items():
-            if program.poll() is not None:
-                raise DemoError(f"{name} ended by itself with exit code {program.returncode}:\n{ending(log)}")
+            if name not in ended and program.poll() is not None:
+                ended.add(name)
+                print(f"\n  {words.ended(name, program.returncode)}", flush=True)
         time.sleep(0.5)
+    raise DemoError(f"no gateway is left:\n{ending(options.run_dir / 'demo.log')}")
 
 
 def main() -> int:
@@ -186,7 +192,7 @@ def main() -> int:
         check_ports(options)
         with running(options) as (programs, text):
             print(f"{text}\n\n  Ctrl-C stops everything.", flush=True)
-            watch(programs, options.run_dir / "demo.log")
+            watch(programs, options)
     except DemoError as error:
         print(f"scripts/run: {error}", file=sys.stderr)
         return 1

@@ -1,5 +1,6 @@
 """What the demonstration prints: every line of it, as pure functions of what really happened."""
 
+import signal
 from collections.abc import Sequence
 
 from scripts.demo.options import Options
@@ -21,13 +22,15 @@ def opening(
     gateway, `password` is that of the first user of gadmin, "" when it was shown before.
     """
     gateways = ", ".join(f"http://127.0.0.1:{node.port}" for node in options.nodes)
-    gateways += " each" if options.fleet else ""
     logs = ", ".join(f"{node.run_dir}/gproxy.log" for node in options.nodes)
     lines = [
         ("backends", ", ".join(f"http://127.0.0.1:{port}" for port in options.backend_ports)),
         ("configuration", f"{example} -> {options.store}"),
         ("", applied),
-        ("gateway", f"{gateways}, {options.workers} workers, ready in {ready_s:.1f} s"),
+        (
+            "gateway",
+            f"{gateways} ({options.workers} workers{' each' if options.fleet else ''}, ready in {ready_s:.1f} s)",
+        ),
         ("", first),
         ("admin", f"http://127.0.0.1:{options.admin_port}"),
         ("", f"log in as admin with {password} (shown this once)" if password else ""),
@@ -77,6 +80,12 @@ def fleet(options: Options, example: str) -> list[tuple[str, str]]:
         ),
         ("back to the example; returns when every worker of every node runs it", f"{ctl} apply -f {example} --wait"),
     ]
+
+
+def ended(name: str, code: int) -> str:
+    """Return the line about a program that has ended by itself or was killed."""
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return f"{name} has ended ({how}); the rest goes on without it"
 
 
 def _ctl(options: Options) -> str:

@@ -6,13 +6,16 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 import yaml
 
 from scripts.demo.options import DemoError, Options, check_ports, read_options
 from scripts.processes import free_ports
+from tests.harness.waiting import eventually
 
 main = importlib.import_module("scripts.demo.__main__")
 
@@ -70,6 +73,37 @@ def test_the_demonstration_runs_and_stops_cleanly(tmp_path: Path) -> None:
         assert f"http://127.0.0.1:{admin}\n" in shown
         assert re.search(r"log in as admin with \S{20,} \(shown this once\)", shown), shown
         assert status(port, "/users/ada") == 404
+
+
+def test_it_goes_on_without_a_backend_and_ends_with_its_gateway(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "demo.log").write_text("the last words")
+    gone = subprocess.Popen(["false"])
+    gateway = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    options = read_options(["--run-dir", str(tmp_path)])
+    watching = threading.Thread(target=lambda: failures.append(failure_of(lambda: main.watch(programs, options))))
+    failures: list[str] = []
+    programs = {"backend 1": gone, "gproxy": gateway}
+    watching.start()
+    said = ""
+
+    def told() -> str:
+        nonlocal said
+        said += capsys.readouterr().out
+        return said
+
+    eventually(lambda: "backend 1 has ended (exit code 1); the rest goes on" in told(), about="it is told")
+    assert watching.is_alive()
+    gateway.communicate()
+    watching.join(5)
+    assert failures == ["no gateway is left:\nthe last words"]
+
+
+def failure_of(task: Callable[[], None]) -> str:
+    with pytest.raises(DemoError) as caught:
+        task()
+    return str(caught.value)
 
 
 def fleet_options(folder: Path) -> list[str]:

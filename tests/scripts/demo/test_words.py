@@ -7,7 +7,7 @@ OPTIONS = read_options(["--port", "8180"])
 def test_plain_text_has_no_colours() -> None:
     text = words.opening(OPTIONS, "demo.yaml", "revision 1", 0.84, "GET /users/1 -> 200", "secret", is_plain=True)
     assert "\033" not in text
-    assert "http://127.0.0.1:8180, 2 workers, ready in 0.8 s" in text
+    assert "http://127.0.0.1:8180 (2 workers, ready in 0.8 s)" in text
     assert "GET /users/1 -> 200" in text
     assert "http://127.0.0.1:9901\n" in text
     assert "log in as admin with secret" in text
@@ -38,8 +38,13 @@ def test_the_store_is_named_only_when_it_is_not_the_default() -> None:
 def test_a_fleet_is_shown_with_all_its_gateways_and_its_etcd() -> None:
     options = read_options(["--fleet", "2"])
     text = words.opening(options, "demo.yaml", "revision 1", 0.84, "GET /users/1 -> 200", "", is_plain=True)
-    assert "http://127.0.0.1:8080, http://127.0.0.1:8081 each, 2 workers" in text
+    assert "http://127.0.0.1:8080, http://127.0.0.1:8081 (2 workers each, " in text
     assert "run/node-1/gproxy.log, run/node-2/gproxy.log" in text
     commands = [command for _, command in words.fleet(options, "demo.yaml")]
     assert ".venv/bin/gproxyctl --store etcd://127.0.0.1:2379/gateway nodes" in commands
     assert any("etcdctl --endpoints 127.0.0.1:2379 put /gateway/server/demo-1" in command for command in commands)
+
+
+def test_how_a_program_has_ended() -> None:
+    assert words.ended("etcd", -9) == "etcd has ended (killed by SIGKILL); the rest goes on without it"
+    assert words.ended("gadmin", 1) == "gadmin has ended (exit code 1); the rest goes on without it"
