@@ -16,7 +16,7 @@ from gadmin.services import services
 
 blueprint: Final = Blueprint("account", __name__)
 
-#: For how many days a token may be good; 0 is for ever.
+#: For how many days a token may be valid; 0 is without expiry.
 DAYS: Final = (30, 90, 365, 0)
 
 
@@ -60,9 +60,9 @@ def password() -> Response | str | tuple[str, int]:
     if request.method == "POST":
         user, new = identity().user, request.form.get("new", "")
         if not passwords.is_right(user.password, request.form.get("current", "")):
-            problems["current"] = "This is not your password."
+            problems["current"] = "This is not your current password."
         elif new != request.form.get("again", ""):
-            problems["again"] = "The two are not the same."
+            problems["again"] = "The two passwords are not the same."
         else:
             try:
                 services().accounts.set_password(user.name, new, user.name, keep=identity().key)
@@ -93,7 +93,7 @@ def new_token() -> str | tuple[str, int]:
             identity().user, request.form.get("label", "").strip(), Role.of(role), int(days), identity().author
         )
     except (AccountError, ValueError) as error:
-        flash(f"No token was made: {error}.", "bad")
+        flash(f"No token was created: {error}.", "bad")
         return _page(""), 422
     return _page(token)
 

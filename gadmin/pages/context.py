@@ -41,7 +41,7 @@ NAVIGATION: Final = (
     (
         "Operation",
         (
-            Entry("Proxies", "proxies.index", "proxy"),
+            Entry("Nodes", "proxies.index", "proxy"),
             Entry("Events", "events.index", "event"),
             Entry("Explain", "explain.index", "explain"),
         ),

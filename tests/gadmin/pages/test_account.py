@@ -57,8 +57,11 @@ def test_a_password_is_changed_by_who_knows_it(visit: Visit, services: Services)
         "bob", PASSWORD, "test", keep=next(iter(services.accounts.directory.sessions_of("bob")))
     )
     for fields, problem in (
-        ({"current": "wrong", "new": "x" * 12, "again": "x" * 12}, "This is not your password."),
-        ({"current": PASSWORD, "new": "a good password", "again": "another one"}, "The two are not the same."),
+        ({"current": "wrong", "new": "x" * 12, "again": "x" * 12}, "This is not your current password."),
+        (
+            {"current": PASSWORD, "new": "a good password", "again": "another one"},
+            "The two passwords are not the same.",
+        ),
         ({"current": PASSWORD, "new": "short", "again": "short"}, "It must have at least 10 characters."),
     ):
         answer = visitor.post("/account/password", fields)
