@@ -98,7 +98,7 @@ def _log_in_first(accounts: Accounts, token: str | None) -> Response:
             raise Unauthorized("Log in, or send a token: Authorization: Bearer ...")
         if accounts.expired_token(token) is not None:
             raise Unauthorized("This token has expired: create a new one on your account page.")
-        raise Unauthorized("This token is not valid: it is unknown or was removed, or its user was.")
+        raise Unauthorized("This token is not valid: it is unknown, or it was removed or its user disabled.")
     if request.method != "GET":
         return redirect(url_for("account.login"))
     here = request.full_path if request.query_string else request.path

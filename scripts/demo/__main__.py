@@ -140,7 +140,7 @@ def running(options: Options) -> Iterator[tuple[dict[str, Program], str]]:
     with contextlib.ExitStack() as stack:
         for number, port in enumerate(options.backend_ports, 1):
             command = [sys.executable, "-m", backend.__name__, f"demo-{number}", str(port)]
-            programs[f"backend {number}"] = stack.enter_context(started(command, log))
+            programs[f"backend demo-{number}"] = stack.enter_context(started(command, log))
         for name, port in zip(list(programs), options.backend_ports, strict=True):
             wait_for(programs[name], port, "/users/1", log)
         if options.fleet:

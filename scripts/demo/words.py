@@ -33,13 +33,17 @@ def opening(
         ),
         ("", first),
         ("admin", f"http://127.0.0.1:{options.admin_port}"),
-        ("", f"log in as admin with {password} (shown this once)" if password else ""),
+        ("", f"log in as admin with {password} (shown this once)" if password else _new_password(options)),
         ("health", f"http://127.0.0.1:{options.control_port}/readyz"),
         ("log", logs),
     ]
     width = max(len(name) for name, _ in lines)
     shown = [f"  {styled(name.rjust(width), DIM, is_plain)}  {text}" for name, text in lines if text]
     return "\n".join(["", f"  {styled('gproxy is running', GREEN, is_plain)}", "", *shown])
+
+
+def _new_password(options: Options) -> str:
+    return f"forgotten the password? .venv/bin/gadmin --store {options.store} --reset-password admin"
 
 
 def attempts(port: int) -> list[tuple[str, str]]:

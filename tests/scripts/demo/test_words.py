@@ -16,6 +16,7 @@ def test_plain_text_has_no_colours() -> None:
 def test_the_password_is_shown_only_when_it_is_new() -> None:
     text = words.opening(OPTIONS, "demo.yaml", "revision 1", 0.84, "GET /users/1 -> 200", "", is_plain=True)
     assert "log in" not in text
+    assert ".venv/bin/gadmin --store sqlite:///run/gateway.db --reset-password admin" in text
 
 
 def test_on_a_terminal_it_has() -> None:
