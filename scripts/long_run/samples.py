@@ -58,8 +58,8 @@ def _inside(port: int) -> dict[int, dict[str, int]]:
     return found
 
 
-#: So many connections of clients and to servers may be open at one time and not at another.
-_MOST_CONNECTIONS = 150
+#: So many connections more may be open at one time than at another: those that a fault has held up.
+_MOST_CONNECTIONS = 60
 #: figure -> how much more of it there may be late in a life than in the middle of it: a share of it, and a number
 BOUNDS: dict[str, tuple[float, float]] = {
     "memory_bytes": (0.03, 1 << 20),
