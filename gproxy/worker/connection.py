@@ -148,9 +148,11 @@ class Client(Link):
         """Take on an exchange of the short way in a borrowed greenlet, by `step`; only from callbacks of the loop."""
         self.runtime.start(partial(self.serve, exchange, step))
 
-    def answered(self, now_s: float) -> None:
-        """An exchange of the short way is over, and the connection stays."""
-        if self.buffer:
+    def answered(self, exchange: Exchange, now_s: float) -> None:
+        """An exchange of the short way is over."""
+        if not exchange.keeps_alive or self.gone:
+            self._end(exchange)
+        elif self.buffer:
             self.runtime.start(self.serve)
         else:
             self._rest(now_s)

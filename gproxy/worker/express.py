@@ -117,7 +117,6 @@ class Express:
         return (
             minor == b"1"
             and target[0] == _SLASH
-            and not fields.close
             and not fields.expects_continue
             and end <= runtime.head_bytes
             and len(target) <= runtime.target_bytes
@@ -217,7 +216,10 @@ class Express:
         client, node, now_s = exchange.client, exchange.node, monotonic()
         client.waits_for = None
         upstream.pool.give(upstream, head.idle_s, now_s)
-        response = (edited(exchange, head) + b"\r\n" if node.after else head.head) + body
+        if exchange.keeps_alive:
+            response = (edited(exchange, head) + b"\r\n" if node.after else head.head) + body
+        else:
+            response = b"%b%b\r\n%b" % (edited(exchange, head), exchange.farewell(), body)
         exchange.status, exchange.sent = head.status, len(response)
         if not node.is_plain:
             self._judge(exchange, head, body, now_s)
@@ -242,7 +244,7 @@ class Express:
         if exchange.node.is_led:
             self._junctions.leave(exchange, exchange.status)
         self._recorder.end_whole(exchange, now_s)
-        client.answered(now_s)
+        client.answered(exchange, now_s)
 
     def send_on(self, exchange: Exchange, upstream: Upstream, rest: memoryview) -> None:
         """Let the story send what the server has not taken at once."""

@@ -70,7 +70,8 @@ class WholeExpress:
     def _answer(self, gathering: Gathering, api: Api) -> None:
         """Send what the parts make together."""
         exchange = gathering.exchange
-        if self._runtime.draining or exchange.method == b"HEAD" or gathering.is_large():
+        is_last = self._runtime.draining or not exchange.keeps_alive
+        if is_last or exchange.method == b"HEAD" or gathering.is_large():
             self._hand_over(gathering, api)
             return
         head, body = self._aggregator.whole(gathering, api)
@@ -85,7 +86,7 @@ class WholeExpress:
             client.go_on(exchange, partial(client.send_rest, memoryview(response)[count:]))
             return
         self._recorder.end(exchange)
-        client.answered(now_s)
+        client.answered(exchange, now_s)
 
     def fail(self, exchange: Exchange, error: Exception) -> None:
         """Let the story tell why there will be no whole."""

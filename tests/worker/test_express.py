@@ -69,12 +69,23 @@ def test_what_takes_the_short_way(watched: Watched, client: Peer, request_: byte
     assert watched.stage.cell(layout.STATUS_2XX) == 2
 
 
+def test_the_last_request_of_a_connection_takes_it_too(watched: Watched, client: Peer) -> None:
+    client.send(GET)
+    client.message()
+    watched.stories = 0
+    client.send(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    head, _ = client.message()
+    assert b"200 OK" in head
+    assert b"\r\nConnection: close\r\n" in head
+    assert client.rest() == b""
+    assert watched.stories == 0
+
+
 @pytest.mark.parametrize(
     "request_",
     [
         b"GET /x HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n",
         b"HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         b"GET http://b/x HTTP/1.1\r\nHost: a\r\n\r\n",
         b"\r\n" + GET,
         b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
