@@ -8,8 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.harness.client import RawClient
 from tests.harness.site import documents
@@ -23,14 +26,17 @@ def entries(running: Running, message: str = "") -> list[dict[str, Any]]:
     return [entry for entry in found if message in ("", entry["message"])]
 
 
-def unused_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        return f"127.0.0.1:{nobody.getsockname()[1]}"
+@pytest.fixture
+def refused() -> Iterator[str]:
+    """An address that refuses connections, and that nobody else gets meanwhile."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{nobody.getsockname()[1]}"
 
 
-def test_every_line_of_every_role_is_an_object(tmp_path: Path) -> None:
+def test_every_line_of_every_role_is_an_object(tmp_path: Path, refused: str) -> None:
     content = tmp_path / "content.json"
-    lists = documents({"nobody": unused_address(), "sick": unused_address()})
+    lists = documents({"nobody": refused, "sick": refused})
     lists["servers"][1]["health_check"] = {"type": "tcp", "fall": 1}  # the monitor has something to say
     content.write_text(json.dumps(lists))
     command = [sys.executable, "-m", "gproxy.ctl", "--store", f"sqlite:///{tmp_path}/store.db", "apply", "-f"]
