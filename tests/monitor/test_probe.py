@@ -38,10 +38,12 @@ def backend() -> Iterator[ScriptedBackend]:
         yield made
 
 
-def closed_port() -> str:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{sock.getsockname()[1]}"
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """An address where connecting is refused, and that nobody else gets meanwhile."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{reserved.getsockname()[1]}"
 
 
 def answer(head: str, body: bytes = b"") -> bytes:
@@ -146,8 +148,8 @@ def test_an_answer_without_end_is_looked_at_as_far_as_is_read(backend: ScriptedB
 
 
 @pytest.mark.parametrize("kind", ["http", "tcp"])
-def test_nobody_listens(kind: str) -> None:
-    seen = asked(closed_port(), type=kind)
+def test_nobody_listens(kind: str, refusing: str) -> None:
+    seen = asked(refusing, type=kind)
     assert (seen.kind, seen.fault) == (Fault.CONNECT, "cannot connect: connection refused")
     assert seen.connected_ms is None
 
