@@ -77,14 +77,17 @@ class Outbox:
         now_s = monotonic()
         for upstream, exchange, request, outcome in stuck:
             if upstream.waiting is exchange:
-                _go_on(upstream, exchange, request, outcome)
+                try:
+                    _go_on(upstream, exchange, request, outcome)
+                except Exception:  # a fault of ours: the others have nothing to do with it
+                    log.exception("a request has not gone on as it should")
         for (_, exchange, response, by), outcome in zip(answers, taken, strict=True):
             try:
                 if isinstance(outcome, int):
                     by.sent(exchange, response, outcome, now_s)
                 else:
                     by.fail(exchange, outcome)
-            except Exception:  # a fault of ours: the others have nothing to do with it
+            except Exception:  # the same
                 log.exception("an answer has not ended as it should")
 
 

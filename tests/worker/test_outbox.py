@@ -103,6 +103,19 @@ def test_a_server_that_has_gone_is_told_to_who_waits(sent: list[Any]) -> None:
     assert (link.waiting, other.waiting) == (None, 2)
 
 
+def test_a_fault_with_a_request_keeps_no_answer_from_its_end(
+    sent: list[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox, answers, link = Outbox(), Answers(), FakeLink(sent, "one", most=3)
+    monkeypatch.setattr(link, "send_on", lambda *_: 1 / 0)
+    asked(outbox, link, 1, b"request")
+    outbox.answer(FakeLink(sent, "client"), 2, b"answer", answers)  # type: ignore[arg-type]
+    with caplog.at_level(logging.ERROR):
+        gevent.sleep(0)
+    assert answers.heard == [(2, len(b"answer"))]
+    assert [record.message for record in caplog.records] == ["a request has not gone on as it should"]
+
+
 def test_each_answer_ends_for_itself(sent: list[Any], caplog: pytest.LogCaptureFixture) -> None:
     outbox, answers, gone = Outbox(), Answers(), ClientGone("reset")
     links = FakeLink(sent, "faulty"), FakeLink(sent, "gone", error=gone), FakeLink(sent, "slow", most=2)
