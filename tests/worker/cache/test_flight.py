@@ -16,6 +16,16 @@ def asking(stage: Stage, count: int, *lines: bytes) -> list[gevent.Greenlet]:
     return [gevent.spawn(ask, stage, *lines) for _ in range(count)]
 
 
+def waiting_for_one(stage: Stage, server: Origin) -> list[gevent.Greenlet]:
+    """Ask five times while the server holds its answer back: one alone reaches it, until it answers."""
+    clients = asking(stage, 5)
+    eventually(lambda: server.got)
+    settled(lambda: len(stage.runtime.clients))
+    assert len(server.got) == 1
+    server.gate.set()
+    return clients
+
+
 def test_one_is_forwarded_for_all_that_wait(stage: Stage, server: Origin) -> None:
     server.gate = gevent.event.Event()
     stage.proxy_to(server.address, cache={})
@@ -32,11 +42,7 @@ def test_nobody_waits_when_the_answer_will_not_be_stored(stage: Stage, server: O
     server.gate = gevent.event.Event()
     server.answer = response(b"ok", b"Cache-Control: private")
     stage.proxy_to(server.address, cache={})
-    clients = asking(stage, 5)
-    eventually(lambda: server.got)
-    settled(lambda: len(stage.runtime.clients))
-    assert len(server.got) == 1
-    server.gate.set()
+    clients = waiting_for_one(stage, server)
     assert [client.get().body for client in clients] == [b"ok"] * 5
     server.gate.clear()
     again = asking(stage, 5)
@@ -150,11 +156,7 @@ def test_what_has_to_be_confirmed_is_given_to_nobody_who_waits(stage: Stage, ser
     server.answer = lambda head: response(b"%d" % next(numbers), line, b'ETag: "1"')
     server.gate = gevent.event.Event()
     stage.proxy_to(server.address, cache={})
-    clients = asking(stage, 5)
-    eventually(lambda: server.got)
-    settled(lambda: len(stage.runtime.clients))
-    assert len(server.got) == 1
-    server.gate.set()
+    clients = waiting_for_one(stage, server)
     assert {client.get().body for client in clients} == {b"%d" % number for number in range(5)}
 
 
